@@ -1,0 +1,507 @@
+import type { ErrorCode, ErrorDetails } from "./errors.ts";
+import type { Headers } from "./header-value.ts";
+import type { Message, MessageProperties } from "./message.ts";
+import {
+  boolean,
+  type Fields,
+  type Infer,
+  type InferFields,
+  integer,
+  json,
+  map,
+  object,
+  oneOf,
+  optional,
+  type Schema,
+  string,
+} from "./schema.ts";
+
+/**
+ * The table of frames. TypeScript types, JSON schemas, both codecs and the tables in docs/protocol.md follow from it.
+ * Codes of message frames are never reused; `test/vectors/frames.json` pins the table.
+ */
+
+const maxInteger = Number.MAX_SAFE_INTEGER;
+const id = integer({
+  minimum: 1,
+  maximum: maxInteger,
+  description: "Chosen by the client; the answer carries it.",
+});
+// Names are limited in bytes of UTF-8, which a schema cannot say; the broker checks that.
+const name = (description: string) => string({ maxLength: 255, description });
+const table = (description: string) => map<{ readonly [name: string]: unknown }>(description);
+const flag = (description: string) => optional(boolean(description));
+const number = (description: string) => integer({ minimum: 1, maximum: maxInteger, description });
+const count = (description: string) => integer({ minimum: 0, maximum: maxInteger, description });
+
+const limits = {
+  maxMessageBytes: count("Largest body of a message."),
+  maxHeaderBytes: count("Largest size of a message's address, properties and headers together."),
+  maxFrameBytes: count("Largest WebSocket message. A larger one ends the session with close code 1009."),
+  maxPrefetch: count("Largest prefetch of a consumer."),
+  defaultPrefetch: count("The prefetch of a consumer that names none."),
+  maxConsumers: count("Most consumers of one session."),
+};
+
+/** A frame from the client that is answered by `ok` (or `welcome`) with the fields in `reply`, or by `error`. */
+function request<const F extends Fields, const R extends Fields>(description: string, fields: F, reply: R) {
+  return { kind: "request", description, fields: { id, ...fields }, reply } as const;
+}
+
+/** A control frame that is not answered. */
+function notice<const S extends "client" | "server" | "both", const F extends Fields>(
+  description: string,
+  sender: S,
+  fields: F,
+) {
+  return { kind: "notice", description, sender, fields } as const;
+}
+
+export const requests = {
+  hello: request(
+    "Opens the session. Must be the first frame. Answered by `welcome`.",
+    {
+      protocol: integer({ minimum: 1, maximum: 65535, description: "Version of the protocol: 1." }),
+      credentials: optional(
+        object(
+          { user: string({ maxLength: 255 }), password: string({ maxLength: 1024 }) },
+          "Who the client is.",
+        ),
+      ),
+      encoding: optional(
+        oneOf(
+          ["json", "binary"],
+          "How message frames travel, both ways. Default `json`: everything is text.",
+        ),
+      ),
+      heartbeatMs: optional(
+        integer({
+          minimum: 0,
+          maximum: 3_600_000,
+          description:
+            "Longest silence that the client wants from the broker. 0: no heartbeats. The lower of both sides' wishes holds, except that 0 always holds.",
+        }),
+      ),
+      limits: optional(
+        object({
+          maxFrameBytes: optional(
+            integer({
+              minimum: 1024,
+              maximum: maxInteger,
+              description:
+                "Largest WebSocket message that the client wants. A single message that is larger still comes, alone.",
+            }),
+          ),
+        }),
+      ),
+      client: optional(
+        object(
+          {
+            product: string({ maxLength: 255 }),
+            version: optional(string({ maxLength: 255 })),
+            name: optional(string({ maxLength: 255 })),
+          },
+          "For logs and lists of connections.",
+        ),
+      ),
+    },
+    {
+      protocol: integer({ minimum: 1, maximum: 65535 }),
+      session: string({ description: "Names the session. A later version resumes by it." }),
+      resumeWindowMs: count(
+        "How long the session is kept for a client that lost its connection. 0: not at all.",
+      ),
+      user: string({
+        description: "Who the client is taken for. `anonymous` where the broker has no users.",
+      }),
+      encoding: oneOf(["json", "binary"]),
+      heartbeatMs: count(
+        "Both sides send something at least this often; silence of twice as long ends the session. 0: off.",
+      ),
+      limits: object(limits),
+      server: object({ product: string(), version: string() }),
+    },
+  ),
+  bye: request(
+    "Ends the session: consumers go, unsettled deliveries return to their queues. Answered by `ok`, then close code 1000.",
+    {},
+    {},
+  ),
+
+  "exchange.declare": request(
+    "Creates an exchange, or checks that it is there and the same.",
+    {
+      exchange: name("Name of the exchange."),
+      exchangeType: optional(
+        string({
+          maxLength: 255,
+          description: "`direct`, `fanout`, `topic` or `headers`. Needed unless `passive`.",
+        }),
+      ),
+      durable: flag("Survives a restart of the broker. Default true."),
+      autoDelete: flag("Goes when its last binding goes. Default false."),
+      internal: flag("Not for clients to publish to. Default false; true is not implemented yet."),
+      passive: flag(
+        "Only check that it is there: `not-found` otherwise. Nothing else is compared. Default false.",
+      ),
+      arguments: optional(table("None are known yet.")),
+    },
+    {},
+  ),
+  "exchange.delete": request(
+    "Deletes an exchange and its bindings. One that does not exist is no error.",
+    { exchange: name("Name of the exchange."), ifUnused: flag("Only if it has no bindings. Default false.") },
+    {},
+  ),
+  "queue.declare": request(
+    "Creates a queue, or checks that it is there and the same.",
+    {
+      queue: optional(
+        name("Name of the queue. Empty or missing: the broker makes one up that begins with `amq.gen-`."),
+      ),
+      durable: flag(
+        "Survives a restart of the broker, with its persistent messages. Default true; exclusive queues never do.",
+      ),
+      exclusive: flag("Only for this session, and deleted when it ends. Default false."),
+      autoDelete: flag("Deleted when its last consumer goes, if it ever had one. Default false."),
+      passive: flag(
+        "Only check that it is there: `not-found` otherwise. Nothing else is compared. Default false.",
+      ),
+      arguments: optional(table("None are known yet.")),
+    },
+    {
+      queue: string({ description: "Name of the queue." }),
+      messageCount: count(
+        "Messages ready for delivery. Those with consumers, not yet settled, do not count.",
+      ),
+      consumerCount: count("Consumers of the queue."),
+    },
+  ),
+  "queue.delete": request(
+    "Deletes a queue with its messages. One that does not exist is no error.",
+    {
+      queue: optional(name("Name of the queue. Empty or missing: the last one that this session declared.")),
+      ifUnused: flag("Only if it has no consumers. Default false."),
+      ifEmpty: flag("Only if no message is ready. Default false."),
+    },
+    { messageCount: count("Messages that were ready.") },
+  ),
+  "queue.purge": request(
+    "Deletes all messages that are ready. Those with consumers stay.",
+    {
+      queue: optional(name("Name of the queue. Empty or missing: the last one that this session declared.")),
+    },
+    { messageCount: count("Messages deleted.") },
+  ),
+  "queue.bind": request(
+    "Binds a queue to an exchange. The same binding again is no error.",
+    {
+      queue: optional(name("Name of the queue. Empty or missing: the last one that this session declared.")),
+      exchange: name("Name of the exchange."),
+      routingKey: optional(
+        name("Key or pattern. Default empty; if the queue is not named either, the queue's name."),
+      ),
+      arguments: optional(table("Part of the binding's identity. Headers exchanges match by them.")),
+    },
+    {},
+  ),
+  "queue.unbind": request(
+    "Removes a binding: same exchange, queue, routing key and arguments. One that does not exist is no error.",
+    {
+      queue: optional(name("Name of the queue. Empty or missing: the last one that this session declared.")),
+      exchange: name("Name of the exchange."),
+      routingKey: optional(name("As in `queue.bind`.")),
+      arguments: optional(table("As in `queue.bind`.")),
+    },
+    {},
+  ),
+  "queue.get": request(
+    "Takes one message off a queue. It arrives in a `deliver` frame of consumer 0, before the `ok`.",
+    {
+      queue: optional(name("Name of the queue. Empty or missing: the last one that this session declared.")),
+      noAck: flag("The message counts as settled at once. Default false."),
+    },
+    {
+      delivered: count("1, or 0 if no message was ready."),
+      messageCount: count("Messages still ready."),
+    },
+  ),
+  "queue.consume": request(
+    "Starts a consumer. Its deliveries follow the `ok`.",
+    {
+      queue: optional(name("Name of the queue. Empty or missing: the last one that this session declared.")),
+      consumerTag: optional(
+        name("Name of the consumer, unique in the session. Empty or missing: the broker makes one up."),
+      ),
+      prefetch: optional(
+        integer({
+          minimum: 0,
+          maximum: 4_294_967_295,
+          description:
+            "Most deliveries unsettled at any time. 0: as many as the broker allows. Missing: the default in `welcome`. Cut to the broker's largest.",
+        }),
+      ),
+      noAck: flag(
+        "Deliveries count as settled when sent and are not numbered; prefetch does not apply. Default false.",
+      ),
+      exclusive: flag("Be the queue's only consumer: refused if it has another. Default false."),
+      arguments: optional(table("None are known yet.")),
+    },
+    {
+      consumer: number("The consumer's number in this session: deliveries and settlements carry it."),
+      consumerTag: string(),
+      prefetch: count("The prefetch that holds."),
+    },
+  ),
+  "consumer.cancel": request(
+    "Stops a consumer: no delivery follows the `ok`. Its unsettled deliveries stay with the client and can be settled. One that does not exist is no error.",
+    { consumer: number("Number of the consumer.") },
+    {},
+  ),
+} as const;
+
+export const notices = {
+  heartbeat: notice(
+    "Says that the sender is there. Sent when it has been silent for half the heartbeat interval.",
+    "both",
+    {},
+  ),
+  ok: notice("The answer to a request that was carried out, with the fields of its reply.", "server", { id }),
+  error: notice(
+    "The answer to a request that was not. Without `id`: about a frame that had none, or the reason for a close that follows.",
+    "server",
+    {
+      id: optional(id),
+      code: json<ErrorCode>("A code of the catalogue."),
+      message: string({ description: "For people." }),
+      details: optional(json<ErrorDetails>("For programs.")),
+    },
+  ),
+  "consumer.cancelled": notice(
+    "The broker has ended a consumer, for example because its queue was deleted.",
+    "server",
+    {
+      consumer: number("Number of the consumer."),
+      consumerTag: string(),
+      code: json<ErrorCode>("Why."),
+      message: string(),
+    },
+  ),
+  goaway: notice(
+    "The broker is about to close this session: finish what is under way and reconnect.",
+    "server",
+    {
+      code: json<ErrorCode>("Why."),
+      message: string(),
+      retryAfterMs: count("How long to wait before the first attempt to reconnect."),
+    },
+  ),
+} as const;
+
+/** Message frames: their codes in binary, who sends them, and their fields in JSON besides those of the message. */
+export const messageFrames = {
+  publish: {
+    code: 1,
+    sender: "client",
+    carries: "message",
+    description: "A message for an exchange.",
+    fields: {
+      number: number("1 for the session's first publish, then one more each time."),
+      mandatory: flag("Return the message if no queue is bound for it. Default false."),
+      confirm: flag("Confirm the message. Default true. Refusals are always told."),
+    },
+  },
+  deliver: {
+    code: 2,
+    sender: "server",
+    carries: "message",
+    description: "A message for a consumer.",
+    fields: {
+      consumer: count("The consumer's number; 0 for the answer to `queue.get`."),
+      delivery: optional(
+        number(
+          "1 for the consumer's first delivery, then one more each time. Missing for consumers with `noAck`.",
+        ),
+      ),
+      redelivered: flag("It may have been delivered before, to whomever. Missing: no."),
+      attempts: optional(count("How often it was handed out before, if it was and the broker knows.")),
+    },
+  },
+  confirm: {
+    code: 3,
+    sender: "server",
+    carries: "nothing",
+    description:
+      "The fate of a range of publishes: on disk (or routed, if not persistent), or refused with an error.",
+    fields: {
+      first: number("First publish number of the range."),
+      last: number("Last publish number of the range."),
+      code: optional(json<ErrorCode>("Missing: confirmed. Otherwise refused, and this is why.")),
+      message: optional(string({ description: "For people; with `code` only." })),
+    },
+  },
+  return: {
+    code: 4,
+    sender: "server",
+    carries: "message",
+    description: "A mandatory message that no queue is bound for comes back. Its confirm follows.",
+    fields: {
+      number: number("Number of the publish."),
+      code: json<ErrorCode>("`no-route`."),
+      message: string({ description: "For people." }),
+    },
+  },
+  settle: {
+    code: 5,
+    sender: "client",
+    carries: "nothing",
+    description:
+      "What becomes of a range of deliveries. Those in the range that are settled already are passed over, but the last must be outstanding.",
+    fields: {
+      consumer: count("The consumer's number; 0 for messages of `queue.get`."),
+      first: number("First delivery number of the range."),
+      last: number("Last delivery number of the range."),
+      outcome: oneOf(
+        ["ack", "requeue", "reject"],
+        "`ack`: done. `requeue`: back to its place in the queue. `reject`: not wanted (dropped, until queues can dead-letter).",
+      ),
+    },
+  },
+} as const;
+
+/** Outcomes of a settlement and their codes in binary. Never reused. */
+export const outcomeCodes = { ack: 1, requeue: 2, reject: 3 } as const;
+
+/** The properties of a message in JSON frames. */
+export const jsonProperties = {
+  persistent: flag("Survives a restart in durable queues. Default true."),
+  contentType: optional(name("MIME type of the body.")),
+  contentEncoding: optional(name("Encoding of the body.")),
+  priority: optional(integer({ minimum: 0, maximum: 255, description: "Larger is more urgent." })),
+  correlationId: optional(name("What this is an answer to.")),
+  replyTo: optional(name("Where an answer should go.")),
+  expiration: optional(
+    count("Time to live in milliseconds. Not implemented yet: such a publish is refused."),
+  ),
+  messageId: optional(name("The application's id of the message.")),
+  timestamp: optional(integer({ minimum: 0, maximum: 8.64e15, description: "Milliseconds since 1970." })),
+  type: optional(name("The application's name for the kind of message.")),
+  userId: optional(name("If set, must be the user of the session.")),
+  appId: optional(name("The publishing application.")),
+  headers: optional(table('See "Headers".')),
+} as const;
+
+/** The message in JSON frames; of `json`, `text` and `base64` exactly one is there. */
+export const jsonMessage = {
+  exchange: name("Empty for the default exchange."),
+  routingKey: name("Routing key."),
+  properties: optional(object(jsonProperties)),
+  json: optional(
+    json(
+      "The body as a JSON value. The content type is `application/json` unless the properties say otherwise.",
+    ),
+  ),
+  text: optional(
+    string({
+      description:
+        "The body as text, UTF-8. The content type is `text/plain` unless the properties say otherwise.",
+    }),
+  ),
+  base64: optional(string({ description: "The body as base64." })),
+} as const;
+
+/** Frame types kept for features of a later version; a broker answers `not-implemented`. */
+export const reservedFrameTypes: ReadonlySet<string> = new Set([
+  "exchange.bind",
+  "exchange.unbind",
+  "session.resume",
+  "session.refresh",
+  "consumer.update",
+  "queue.browse",
+  "queue.pause",
+  "queue.resume",
+  "route.explain",
+]);
+
+export type RequestType = keyof typeof requests;
+type RequestFields<T extends RequestType> = InferFields<(typeof requests)[T]["fields"]>;
+type NoticeType = keyof typeof notices;
+type NoticeFields<T extends NoticeType> = InferFields<(typeof notices)[T]["fields"]>;
+
+/** A request of type `T`. */
+export type RequestFrame<T extends RequestType = RequestType> = {
+  [K in T]: { readonly type: K } & RequestFields<K>;
+}[T];
+
+/** What the answer to a request of type `T` says. */
+export type Reply<T extends RequestType> = InferFields<(typeof requests)[T]["reply"]>;
+
+export type HeartbeatFrame = { readonly type: "heartbeat" };
+export type OkFrame = { readonly type: "ok"; readonly id: number } & { readonly [field: string]: unknown };
+export type WelcomeFrame = { readonly type: "welcome"; readonly id: number } & Reply<"hello">;
+export type ErrorFrame = { readonly type: "error" } & NoticeFields<"error">;
+export type ConsumerCancelledFrame = {
+  readonly type: "consumer.cancelled";
+} & NoticeFields<"consumer.cancelled">;
+export type GoawayFrame = { readonly type: "goaway" } & NoticeFields<"goaway">;
+
+/** A control frame from a client. */
+export type ClientControlFrame = RequestFrame | HeartbeatFrame;
+
+/** A control frame from a broker. */
+export type ServerControlFrame =
+  | OkFrame
+  | WelcomeFrame
+  | ErrorFrame
+  | HeartbeatFrame
+  | ConsumerCancelledFrame
+  | GoawayFrame;
+
+export type Outcome = keyof typeof outcomeCodes;
+
+export interface PublishFrame {
+  readonly type: "publish";
+  readonly number: number;
+  readonly mandatory: boolean;
+  readonly confirm: boolean;
+  readonly message: Message;
+}
+
+export interface DeliverFrame {
+  readonly type: "deliver";
+  readonly consumer: number;
+  /** `undefined` for consumers that do not acknowledge. */
+  readonly delivery: number | undefined;
+  readonly redelivered: boolean;
+  /** `undefined` if it was not handed out before, or the broker does not know how often. */
+  readonly attempts: number | undefined;
+  readonly message: Message;
+}
+
+export interface ConfirmFrame {
+  readonly type: "confirm";
+  readonly first: number;
+  readonly last: number;
+  /** `undefined`: confirmed. */
+  readonly error: { readonly code: ErrorCode; readonly message: string } | undefined;
+}
+
+export interface ReturnFrame {
+  readonly type: "return";
+  readonly number: number;
+  readonly error: { readonly code: ErrorCode; readonly message: string };
+  readonly message: Message;
+}
+
+export interface SettleFrame {
+  readonly type: "settle";
+  readonly consumer: number;
+  readonly first: number;
+  readonly last: number;
+  readonly outcome: Outcome;
+}
+
+/** Any frame that may travel in binary. */
+export type MessageFrame = PublishFrame | DeliverFrame | ConfirmFrame | ReturnFrame | SettleFrame;
+
+export type { Fields, Headers, Infer, MessageProperties, Schema };

@@ -1,0 +1,28 @@
+// Builds dist/: the TypeScript of protocol, client and server, and the SDK as one file for plain HTML pages.
+import { spawnSync } from "node:child_process";
+import { chmodSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
+
+rmSync(join(root, "dist"), { recursive: true, force: true });
+const types = spawnSync(process.execPath, [tsc, "-p", join(root, "tsconfig.build.json")], { stdio: "inherit" });
+if (types.status !== 0) process.exit(types.status ?? 1);
+
+await build({
+  entryPoints: [join(root, "client", "index.ts")],
+  outfile: join(root, "dist", "client.js"),
+  bundle: true,
+  format: "esm",
+  platform: "browser",
+  target: "es2022",
+  minify: true,
+  sourcemap: "linked",
+  // Only reached in Node, where no global WebSocket exists.
+  external: ["ws"],
+  logLevel: "warning",
+});
+chmodSync(join(root, "dist", "server", "main.js"), 0o755);

@@ -11,7 +11,7 @@ import {
 } from "./binary-frames.ts";
 import { ByteWriter } from "./byte-writer.ts";
 import { readEnvelope, writeEnvelope } from "./envelope.ts";
-import { errorCatalogue, errorCodeByNumber } from "./errors.ts";
+import { errorCodeByNumber, errorNumber } from "./errors.ts";
 import type { MessageFrame } from "./frames.ts";
 import type { Message } from "./message.ts";
 
@@ -46,12 +46,12 @@ export function writeMessageFrame(writer: ByteWriter, frame: MessageFrame): void
     case "confirm":
       if (frame.error === undefined) writeConfirmed(writer, frame.first, frame.last);
       else {
-        const status = errorCatalogue[frame.error.code].number;
+        const status = errorNumber(frame.error.code);
         writeRefused(writer, frame.first, frame.last, status, frame.error.message);
       }
       return;
     case "return": {
-      const status = errorCatalogue[frame.error.code].number;
+      const status = errorNumber(frame.error.code);
       writeReturn(writer, frame.number, status, frame.error.message, encodeMessage(frame.message));
       return;
     }

@@ -172,7 +172,12 @@ export class BinaryFrameReader {
     const reader = this.#reader;
     const total = reader.bytes.length;
     reader.end = total;
-    if (reader.at === total) return undefined;
+    if (reader.at === total) {
+      // The message is not held on to: a reader lives as long as its session.
+      this.start(empty);
+      this.envelope = empty;
+      return undefined;
+    }
     const code = reader.u8();
     const length = reader.varint();
     if (length > total - reader.at) throw frameError("The message ends in the middle of a frame.");
@@ -217,7 +222,7 @@ export class BinaryFrameReader {
     const flags = known(reader.u8(), knownDeliverFlags);
     this.flags = flags;
     this.delivery = flags & deliverFlags.unnumbered ? 0 : positive(reader.varint());
-    this.attempts = flags & deliverFlags.attempts ? reader.varint() : 0;
+    this.attempts = flags & deliverFlags.attempts ? positive(reader.varint()) : 0;
     // Room for what later versions say about a delivery.
     if (flags & deliverFlags.extension) reader.skip(reader.varint());
     this.envelope = reader.raw(reader.end - reader.at);

@@ -63,8 +63,14 @@ export class ByteWriter {
     this.length = at;
   }
 
-  /** A signed 64-bit integer: zigzag, then LEB128 (at most ten bytes). */
-  signed(value: bigint): void {
+  /** A signed integer, a safe `number` or one of 64 bits: zigzag, then LEB128 (at most ten bytes). */
+  integer(value: number | bigint): void {
+    const zigzag = typeof value === "bigint" ? Infinity : value < 0 ? -2 * value - 1 : 2 * value;
+    if (zigzag <= Number.MAX_SAFE_INTEGER) this.varint(zigzag);
+    else this.#long(BigInt(value));
+  }
+
+  #long(value: bigint): void {
     this.reserve(10);
     let rest = BigInt.asUintN(64, (value << 1n) ^ (value >> 63n));
     while (rest > 0x7fn) {
@@ -92,7 +98,7 @@ export class ByteWriter {
     const start = this.length;
     this.reserve(1 + text.length * 3);
     this.length = start + 1;
-    this.utf8(text);
+    this.#utf8(text);
     this.bytes[start] = this.length - start - 1;
   }
 
@@ -109,7 +115,7 @@ export class ByteWriter {
   }
 
   /** UTF-8 without a length. Room for three bytes a unit has been reserved. */
-  private utf8(text: string): void {
+  #utf8(text: string): void {
     const bytes = this.bytes;
     let at = this.length;
     // Names are short and nearly always ASCII: a loop beats the encoder's call.

@@ -174,8 +174,12 @@ export class EnvelopeHead {
     return this.bytes.length - this.bodyAt;
   }
 
-  /** @throws PosthornError `frame-error` if the bytes are not an envelope. */
-  read(bytes: Uint8Array): void {
+  /**
+   * Headers are not looked at if what stands before the body exceeds `maxHeadBytes`: the caller, who sees that from
+   * `bodyAt`, refuses the message anyway, and tables take many times their bytes in memory.
+   * @throws PosthornError `frame-error` if the bytes are not an envelope.
+   */
+  read(bytes: Uint8Array, maxHeadBytes = Infinity): void {
     const reader = this.#reader;
     this.bytes = bytes;
     reader.bytes = bytes;
@@ -199,7 +203,7 @@ export class EnvelopeHead {
     }
     this.#readProperties(reader, flags);
     this.bodyAt = reader.at;
-    if (flags & envelopeFlags.headers) this.headers();
+    if (flags & envelopeFlags.headers && this.bodyAt <= maxHeadBytes) this.headers();
   }
 
   #readProperties(reader: ByteReader, flags: number): void {

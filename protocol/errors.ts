@@ -25,16 +25,16 @@ export interface ErrorRow {
   readonly meaning: string;
 }
 
-function request(number: number, amqp: number, retry: boolean, meaning: string): ErrorRow {
-  return { number, scope: "request", amqp, retry, meaning };
+function request(number: number, amqp: number, retry: boolean, meaning: string) {
+  return { number, scope: "request", amqp, retry, meaning } as const;
 }
 
-function session(number: number, closeCode: number, amqp: number, meaning: string): ErrorRow {
-  return { number, scope: "session", closeCode, amqp, retry: closeCode < 4500, meaning };
+function session(number: number, closeCode: number, amqp: number, meaning: string) {
+  return { number, scope: "session", closeCode, amqp, retry: closeCode < 4500, meaning } as const;
 }
 
-function client(number: number, retry: boolean, meaning: string): ErrorRow {
-  return { number, scope: "client", retry, meaning };
+function client(number: number, retry: boolean, meaning: string) {
+  return { number, scope: "client", retry, meaning } as const;
 }
 
 export const errorCatalogue = {
@@ -175,12 +175,20 @@ export class PosthornError extends Error {
 
   /** The same request may succeed later, unchanged. */
   get retry(): boolean {
-    return errorCatalogue[this.code].retry;
+    // A newer broker may use a code that is not in this catalogue.
+    const row: ErrorRow | undefined = errorCatalogue[this.code];
+    return row?.retry ?? false;
   }
 }
 
 const codesByNumber = new Map<number, ErrorCode>();
 for (const [code, row] of Object.entries(errorCatalogue)) codesByNumber.set(row.number, code as ErrorCode);
+
+/** The number of a code. A code of a newer broker travels as `internal-error`. */
+export function errorNumber(code: ErrorCode): number {
+  const row: ErrorRow | undefined = errorCatalogue[code];
+  return row?.number ?? errorCatalogue["internal-error"].number;
+}
 
 /** The code with this number. A number of a newer broker reads as `internal-error`. */
 export function errorCodeByNumber(number: number): ErrorCode {

@@ -29,6 +29,7 @@ const id = integer({
 });
 // Names are limited in bytes of UTF-8, which a schema cannot say; the broker checks that.
 const name = (description: string) => string({ maxLength: 255, description });
+const errorCode = (description: string) => string<ErrorCode>({ description });
 const table = (description: string) => map<{ readonly [name: string]: unknown }>(description);
 const flag = (description: string) => optional(boolean(description));
 const number = (description: string) => integer({ minimum: 1, maximum: maxInteger, description });
@@ -64,8 +65,11 @@ export const requests = {
       protocol: integer({ minimum: 1, maximum: 65535, description: "Version of the protocol: 1." }),
       credentials: optional(
         object(
-          { user: string({ maxLength: 255 }), password: string({ maxLength: 1024 }) },
-          "Who the client is.",
+          {
+            user: string({ maxLength: 255, description: "Name of the user." }),
+            password: string({ maxLength: 1024, description: "The user's password, as it is." }),
+          },
+          "Who the client is. Not needed where the broker has no users.",
         ),
       ),
       encoding: optional(
@@ -79,34 +83,37 @@ export const requests = {
           minimum: 0,
           maximum: 3_600_000,
           description:
-            "Longest silence that the client wants from the broker. 0: no heartbeats. The lower of both sides' wishes holds, except that 0 always holds.",
+            "Heartbeat interval that the client wants. 0: no heartbeats. The lower of both sides' wishes holds, except that 0 always holds. Default: the broker's wish.",
         }),
       ),
       limits: optional(
-        object({
-          maxFrameBytes: optional(
-            integer({
-              minimum: 1024,
-              maximum: maxInteger,
-              description:
-                "Largest WebSocket message that the client wants. A single message that is larger still comes, alone.",
-            }),
-          ),
-        }),
+        object(
+          {
+            maxFrameBytes: optional(
+              integer({
+                minimum: 1024,
+                maximum: maxInteger,
+                description:
+                  "Largest WebSocket message that the client wants. A single message that is larger still comes, alone.",
+              }),
+            ),
+          },
+          "What the client can take.",
+        ),
       ),
       client: optional(
         object(
           {
-            product: string({ maxLength: 255 }),
-            version: optional(string({ maxLength: 255 })),
-            name: optional(string({ maxLength: 255 })),
+            product: string({ maxLength: 255, description: "Name of the program or library." }),
+            version: optional(string({ maxLength: 255, description: "Its version." })),
+            name: optional(string({ maxLength: 255, description: "What tells this client from others." })),
           },
-          "For logs and lists of connections.",
+          "What the client is, for logs and lists of connections.",
         ),
       ),
     },
     {
-      protocol: integer({ minimum: 1, maximum: 65535 }),
+      protocol: integer({ minimum: 1, maximum: 65535, description: "The version that holds: 1." }),
       session: string({ description: "Names the session. A later version resumes by it." }),
       resumeWindowMs: count(
         "How long the session is kept for a client that lost its connection. 0: not at all.",
@@ -114,12 +121,18 @@ export const requests = {
       user: string({
         description: "Who the client is taken for. `anonymous` where the broker has no users.",
       }),
-      encoding: oneOf(["json", "binary"]),
+      encoding: oneOf(["json", "binary"], "The encoding that holds: the one asked for."),
       heartbeatMs: count(
-        "Both sides send something at least this often; silence of twice as long ends the session. 0: off.",
+        "The interval that holds. Both sides send something at least this often; silence of twice as long ends the session. 0: off.",
       ),
-      limits: object(limits),
-      server: object({ product: string(), version: string() }),
+      limits: object(limits, "What the broker can take."),
+      server: object(
+        {
+          product: string({ description: "Name of the broker's program." }),
+          version: string({ description: "Its version." }),
+        },
+        "What the broker is.",
+      ),
     },
   ),
   bye: request(
@@ -249,7 +262,7 @@ export const requests = {
     },
     {
       consumer: number("The consumer's number in this session: deliveries and settlements carry it."),
-      consumerTag: string(),
+      consumerTag: string({ description: "Name of the consumer." }),
       prefetch: count("The prefetch that holds."),
     },
   ),
@@ -272,9 +285,9 @@ export const notices = {
     "server",
     {
       id: optional(id),
-      code: json<ErrorCode>("A code of the catalogue."),
+      code: errorCode("A code of the catalogue."),
       message: string({ description: "For people." }),
-      details: optional(json<ErrorDetails>("For programs.")),
+      details: optional(map<ErrorDetails>("For programs.")),
     },
   ),
   "consumer.cancelled": notice(
@@ -282,17 +295,17 @@ export const notices = {
     "server",
     {
       consumer: number("Number of the consumer."),
-      consumerTag: string(),
-      code: json<ErrorCode>("Why."),
-      message: string(),
+      consumerTag: string({ description: "Name of the consumer." }),
+      code: errorCode("Why."),
+      message: string({ description: "For people." }),
     },
   ),
   goaway: notice(
     "The broker is about to close this session: finish what is under way and reconnect.",
     "server",
     {
-      code: json<ErrorCode>("Why."),
-      message: string(),
+      code: errorCode("Why."),
+      message: string({ description: "For people." }),
       retryAfterMs: count("How long to wait before the first attempt to reconnect."),
     },
   ),
@@ -324,7 +337,9 @@ export const messageFrames = {
         ),
       ),
       redelivered: flag("It may have been delivered before, to whomever. Missing: no."),
-      attempts: optional(count("How often it was handed out before, if it was and the broker knows.")),
+      attempts: optional(
+        number("How often it was handed out before. Missing: never, or the broker does not know."),
+      ),
     },
   },
   confirm: {
@@ -336,7 +351,7 @@ export const messageFrames = {
     fields: {
       first: number("First publish number of the range."),
       last: number("Last publish number of the range."),
-      code: optional(json<ErrorCode>("Missing: confirmed. Otherwise refused, and this is why.")),
+      code: optional(errorCode("Missing: confirmed. Otherwise refused, and this is why.")),
       message: optional(string({ description: "For people; with `code` only." })),
     },
   },
@@ -347,7 +362,7 @@ export const messageFrames = {
     description: "A mandatory message that no queue is bound for comes back. Its confirm follows.",
     fields: {
       number: number("Number of the publish."),
-      code: json<ErrorCode>("`no-route`."),
+      code: errorCode("`no-route`."),
       message: string({ description: "For people." }),
     },
   },
@@ -395,7 +410,7 @@ export const jsonProperties = {
 export const jsonMessage = {
   exchange: name("Empty for the default exchange."),
   routingKey: name("Routing key."),
-  properties: optional(object(jsonProperties)),
+  properties: optional(object(jsonProperties, "What the message says about itself.")),
   json: optional(
     json(
       "The body as a JSON value. The content type is `application/json` unless the properties say otherwise.",

@@ -1,35 +1,56 @@
 import { base64Decode, base64Encode } from "./base64.ts";
 import { PosthornError } from "./errors.ts";
 import type { Headers, HeaderValue } from "./header-value.ts";
-import { headerNameProblem, maxHeaderDepth } from "./headers.ts";
+import { headerNameProblem, isTable, maxHeaderDepth } from "./headers.ts";
 
 /**
  * Headers in JSON frames. What JSON has is written as it is; the rest as an object with one key that begins with `$`:
  * `{"$bytes":"…base64…"}`, `{"$timestamp":ms}`, `{"$integer":"…"}` beyond 2^53 − 1, `{"$double":"NaN"}` for what JSON
  * cannot write. A table that happens to look like that is wrapped: `{"$table":{…}}`.
+ *
+ * @throws PosthornError `invalid-argument` for what headers cannot hold, as the binary codec does.
  */
-export function headersToJson(headers: Headers): { [name: string]: unknown } {
+export function headersToJson(headers: Headers, depth = 0): { [name: string]: unknown } {
+  if (depth > maxHeaderDepth) throw notHeaders(`Headers are nested deeper than ${maxHeaderDepth} levels.`);
   const json: { [name: string]: unknown } = {};
-  for (const name of Object.keys(headers)) json[name] = valueToJson(headers[name] as HeaderValue);
+  for (const name of Object.keys(headers)) {
+    const problem = headerNameProblem(name);
+    if (problem !== undefined) throw notHeaders(`Header ${JSON.stringify(name.slice(0, 80))} ${problem}.`);
+    json[name] = valueToJson(headers[name] as HeaderValue, depth, name);
+  }
   return json;
 }
 
-function valueToJson(value: HeaderValue): unknown {
+function valueToJson(value: HeaderValue, depth: number, name: string): unknown {
   if (value === null || typeof value === "string" || typeof value === "boolean") return value;
   if (typeof value === "bigint") {
     const narrow = Number(value);
-    return Number.isSafeInteger(narrow) ? narrow : { $integer: value.toString() };
+    if (Number.isSafeInteger(narrow)) return narrow;
+    if (BigInt.asIntN(64, value) !== value)
+      throw notHeaders(`Header ${name} is an integer of more than 64 bits.`);
+    return { $integer: value.toString() };
   }
   if (typeof value === "number") {
     if (Object.is(value, -0)) return { $double: "-0" };
     return Number.isFinite(value) ? value : { $double: String(value) };
   }
   if (value instanceof Uint8Array) return { $bytes: base64Encode(value) };
-  if (value instanceof Date) return { $timestamp: value.getTime() };
-  if (Array.isArray(value)) return (value as readonly HeaderValue[]).map(valueToJson);
-  const table = headersToJson(value as Headers);
+  if (value instanceof Date) {
+    if (Number.isNaN(value.getTime())) throw notHeaders(`Header ${name} is an invalid Date.`);
+    return { $timestamp: value.getTime() };
+  }
+  if (Array.isArray(value)) {
+    if (depth >= maxHeaderDepth) throw notHeaders(`Headers are nested deeper than ${maxHeaderDepth} levels.`);
+    return (value as readonly HeaderValue[]).map((item) => valueToJson(item, depth + 1, name));
+  }
+  if (!isTable(value)) throw notHeaders(`Header ${name} is of a kind that headers cannot hold.`);
+  const table = headersToJson(value, depth + 1);
   const names = Object.keys(table);
   return names.length === 1 && names[0]!.startsWith("$") ? { $table: table } : table;
+}
+
+function notHeaders(message: string): PosthornError {
+  return new PosthornError("invalid-argument", message);
 }
 
 function invalid(message: string): PosthornError {

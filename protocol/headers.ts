@@ -5,7 +5,7 @@ import type { Headers, HeaderValue } from "./header-value.ts";
 import { lengthProblem } from "./names.ts";
 
 /** How a value is marked in binary. Never reused. */
-const tags = {
+export const headerTags = {
   null: 0,
   false: 1,
   true: 2,
@@ -37,6 +37,11 @@ function invalid(message: string): PosthornError {
   return new PosthornError("invalid-argument", message);
 }
 
+/** Maps, buffers and the like have no keys of their own: taken for tables, they would lose their content. */
+export function isTable(value: unknown): value is Headers {
+  return Object.prototype.toString.call(value) === "[object Object]";
+}
+
 /** @throws PosthornError `invalid-argument` for what headers cannot hold: functions, undefined, names too long, … */
 export function writeTable(writer: ByteWriter, table: Headers, depth = 0): void {
   if (depth > maxHeaderDepth) throw invalid(`Headers are nested deeper than ${maxHeaderDepth} levels.`);
@@ -53,29 +58,29 @@ export function writeTable(writer: ByteWriter, table: Headers, depth = 0): void 
 function writeValue(writer: ByteWriter, value: HeaderValue, depth: number, name: string): void {
   switch (typeof value) {
     case "string":
-      writer.u8(tags.string);
+      writer.u8(headerTags.string);
       writer.longString(value);
       return;
     case "boolean":
-      writer.u8(value ? tags.true : tags.false);
+      writer.u8(value ? headerTags.true : headerTags.false);
       return;
     case "number":
       if (Number.isSafeInteger(value) && !Object.is(value, -0)) {
-        writer.u8(tags.integer);
-        writer.signed(BigInt(value));
+        writer.u8(headerTags.integer);
+        writer.integer(value);
       } else {
-        writer.u8(tags.double);
+        writer.u8(headerTags.double);
         writer.f64(value);
       }
       return;
     case "bigint":
       if (value < minInteger || value > maxInteger)
         throw invalid(`Header ${name} is an integer of more than 64 bits.`);
-      writer.u8(tags.integer);
-      writer.signed(value);
+      writer.u8(headerTags.integer);
+      writer.integer(value);
       return;
     case "object":
-      if (value === null) writer.u8(tags.null);
+      if (value === null) writer.u8(headerTags.null);
       else writeObject(writer, value, depth, name);
       return;
     default:
@@ -85,21 +90,22 @@ function writeValue(writer: ByteWriter, value: HeaderValue, depth: number, name:
 
 function writeObject(writer: ByteWriter, value: HeaderValue & object, depth: number, name: string): void {
   if (value instanceof Uint8Array) {
-    writer.u8(tags.bytes);
+    writer.u8(headerTags.bytes);
     writer.varint(value.length);
     writer.raw(value);
   } else if (value instanceof Date) {
     if (Number.isNaN(value.getTime())) throw invalid(`Header ${name} is an invalid Date.`);
-    writer.u8(tags.timestamp);
-    writer.signed(BigInt(value.getTime()));
+    writer.u8(headerTags.timestamp);
+    writer.integer(value.getTime());
   } else if (Array.isArray(value)) {
     if (depth >= maxHeaderDepth) throw invalid(`Headers are nested deeper than ${maxHeaderDepth} levels.`);
-    writer.u8(tags.array);
+    writer.u8(headerTags.array);
     writer.varint(value.length);
     for (const item of value as readonly HeaderValue[]) writeValue(writer, item, depth + 1, name);
   } else {
-    writer.u8(tags.table);
-    writeTable(writer, value as Headers, depth + 1);
+    if (!isTable(value)) throw invalid(`Header ${name} is of a kind that headers cannot hold.`);
+    writer.u8(headerTags.table);
+    writeTable(writer, value, depth + 1);
   }
 }
 
@@ -120,30 +126,27 @@ export function readTable(reader: ByteReader, depth = 0): Headers {
 function readValue(reader: ByteReader, depth: number): HeaderValue {
   const tag = reader.u8();
   switch (tag) {
-    case tags.null:
+    case headerTags.null:
       return null;
-    case tags.false:
+    case headerTags.false:
       return false;
-    case tags.true:
+    case headerTags.true:
       return true;
-    case tags.integer: {
-      const value = reader.signed();
-      return BigInt.asIntN(54, value) === value && Number.isSafeInteger(Number(value))
-        ? Number(value)
-        : value;
-    }
-    case tags.double:
+    case headerTags.integer:
+      return reader.integer();
+    case headerTags.double:
       return reader.f64();
-    case tags.string:
+    case headerTags.string:
       return reader.longString();
-    case tags.bytes:
-      return reader.raw(reader.varint()).slice();
-    case tags.timestamp: {
-      const time = new Date(Number(reader.signed()));
+    case headerTags.bytes:
+      // A copy of its own: the headers may outlive the message. (`slice` of Node's Buffer would be a view.)
+      return new Uint8Array(reader.raw(reader.varint()));
+    case headerTags.timestamp: {
+      const time = new Date(Number(reader.integer()));
       if (Number.isNaN(time.getTime())) throw frameError("A timestamp is out of range.");
       return time;
     }
-    case tags.array: {
+    case headerTags.array: {
       if (depth >= maxHeaderDepth)
         throw frameError(`Headers are nested deeper than ${maxHeaderDepth} levels.`);
       const count = reader.varint();
@@ -151,7 +154,7 @@ function readValue(reader: ByteReader, depth: number): HeaderValue {
       for (let i = 0; i < count; i++) items.push(readValue(reader, depth + 1));
       return items;
     }
-    case tags.table:
+    case headerTags.table:
       return readTable(reader, depth + 1);
     default:
       throw frameError(`A header has a value of unknown kind ${tag}.`);

@@ -10,6 +10,9 @@ export type JsonFrame = { readonly type: string } & { readonly [field: string]: 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
+/** How deep a body may be nested to travel as `json`. Deeper ones travel as `text` or `base64`. */
+export const maxJsonDepth = 128;
+
 const jsonType = /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i;
 const textType = /^text\//i;
 
@@ -57,7 +60,7 @@ export function messageFrameToJson(frame: MessageFrame): JsonFrame {
 
 /**
  * Reads a message frame from JSON that fits its schema.
- * @throws PosthornError `invalid-frame` for what a schema cannot say: bodies, base64, headers.
+ * @throws PosthornError `invalid-frame` for what a schema cannot say: ranges, bodies, base64, headers.
  */
 export function messageFrameFromJson(json: JsonFrame): MessageFrame {
   switch (json.type as MessageFrame["type"]) {
@@ -81,8 +84,7 @@ export function messageFrameFromJson(json: JsonFrame): MessageFrame {
     case "confirm":
       return {
         type: "confirm",
-        first: json.first as number,
-        last: json.last as number,
+        ...rangeFromJson(json),
         error: json.code === undefined ? undefined : errorFromJson(json),
       };
     case "return":
@@ -96,16 +98,22 @@ export function messageFrameFromJson(json: JsonFrame): MessageFrame {
       return {
         type: "settle",
         consumer: json.consumer as number,
-        first: json.first as number,
-        last: json.last as number,
+        ...rangeFromJson(json),
         outcome: json.outcome as Outcome,
       };
     default:
       throw new PosthornError(
         "unknown-frame-type",
-        `There is no message frame of type ${JSON.stringify(json.type)}.`,
+        `There is no message frame of type ${JSON.stringify(json.type.slice(0, 80))}.`,
       );
   }
+}
+
+function rangeFromJson(json: JsonFrame): { first: number; last: number } {
+  const first = json.first as number;
+  const last = json.last as number;
+  if (last < first) throw new PosthornError("invalid-frame", "A range ends before it begins: last < first.");
+  return { first, last };
 }
 
 function errorFromJson(json: JsonFrame): { code: ErrorCode; message: string } {
@@ -129,12 +137,18 @@ function bodyToJson({ properties: { contentType, contentEncoding }, body }: Mess
       if (isTextType(contentType)) return { text };
       const json = JSON.parse(text) as unknown;
       // Numbers beyond a double, doubled keys or odd spacing would be changed: such a body stays as it is.
-      if (JSON.stringify(json) === text) return { json };
+      if (!isDeeperThan(json, maxJsonDepth) && JSON.stringify(json) === text) return { json };
     } catch {
       // Not what the content type says: shown as bytes.
     }
   }
   return { base64: base64Encode(body) };
+}
+
+/** `JSON.parse` reads any depth, but `JSON.stringify` runs out of stack. */
+function isDeeperThan(json: unknown, depth: number): boolean {
+  if (typeof json !== "object" || json === null) return false;
+  return depth === 0 || Object.values(json).some((inner) => isDeeperThan(inner, depth - 1));
 }
 
 function messageFromJson(json: JsonFrame): Message {
@@ -148,6 +162,9 @@ function messageFromJson(json: JsonFrame): Message {
   }
   const value = json[form];
   if (form === "base64") return message(json, properties, base64Decode(value as string));
+  if (form === "json" && isDeeperThan(value, maxJsonDepth)) {
+    throw new PosthornError("invalid-frame", `The body is nested deeper than ${maxJsonDepth} levels.`);
+  }
   properties.contentType ??= form === "json" ? "application/json" : "text/plain";
   return message(
     json,

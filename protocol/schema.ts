@@ -38,8 +38,11 @@ export function optional<T>(schema: Schema<T>): Schema<T> & { readonly optional:
   return { json: schema.json, optional: true };
 }
 
-export function string(limits: { maxLength?: number; minLength?: number; description?: string } = {}) {
-  return required<string>({ type: "string", ...limits });
+/** `T` narrows the type for readers; the schema takes any string. */
+export function string<T extends string = string>(
+  limits: { maxLength?: number; minLength?: number; description?: string } = {},
+) {
+  return required<T>({ type: "string", ...limits });
 }
 
 export function integer(limits: { minimum: number; maximum: number; description?: string }) {

@@ -1,0 +1,25 @@
+/** What happens at the broker, for logs and metrics. Nothing waits for a listener. */
+export type BrokerEvent =
+  | {
+      readonly type: "exchange-declared" | "exchange-deleted";
+      readonly exchange: string;
+      readonly by: string;
+    }
+  | { readonly type: "queue-declared" | "queue-deleted"; readonly queue: string; readonly by: string }
+  | { readonly type: "queue-purged"; readonly queue: string; readonly messages: number; readonly by: string }
+  | {
+      readonly type: "queue-bound" | "queue-unbound";
+      readonly queue: string;
+      readonly exchange: string;
+      readonly routingKey: string;
+      readonly by: string;
+    }
+  | {
+      readonly type: "consumer-started";
+      readonly queue: string;
+      readonly consumerTag: string;
+      readonly by: string;
+    }
+  | { readonly type: "login-failed"; readonly user: string; readonly address: string };
+
+export type BrokerEventListener = (event: BrokerEvent) => void;

@@ -1,0 +1,332 @@
+import { randomBytes } from "node:crypto";
+import { publishFlags } from "../../protocol/binary-frames.ts";
+import { type EnvelopeHead, envelopeFlags } from "../../protocol/envelope.ts";
+import { type ErrorCode, PosthornError } from "../../protocol/errors.ts";
+import type { Reply, RequestFrame, RequestType } from "../../protocol/frames.ts";
+import { headersFromJson } from "../../protocol/header-json.ts";
+import type { Headers } from "../../protocol/header-value.ts";
+import type {
+  Delivery,
+  DeliverySink,
+  Engine,
+  Publication,
+  PublishSink,
+  Pulled,
+  QueueStatus,
+  SettleOutcome,
+  Subscription,
+} from "../engine/engine.ts";
+import type { BrokerEventListener } from "./broker-event.ts";
+import {
+  assertName,
+  assertNoArguments,
+  assertNotDefaultExchange,
+  assertRoutingKey,
+  isReserved,
+  reservedName,
+} from "./name-rules.ts";
+import type { Visitor } from "./visitor.ts";
+
+export interface BrokerLimits {
+  readonly maxMessageBytes: number;
+  readonly maxHeaderBytes: number;
+  readonly maxPrefetch: number;
+  readonly defaultPrefetch: number;
+}
+
+export interface BrokerOptions {
+  readonly engine: Engine;
+  readonly limits: BrokerLimits;
+  readonly onEvent: BrokerEventListener;
+}
+
+/** What a request asks for, without what is the session's own business. */
+export type Asked<T extends RequestType> = Omit<RequestFrame<T>, "type" | "id">;
+
+/**
+ * The one door to an engine. Every door to the broker (WebSocket sessions, later HTTP and AMQP) comes through here: names
+ * are checked, defaults filled in, rights asked for, the engine told, the event noted. Methods throw or reject with a
+ * `PosthornError` of scope `request`.
+ */
+export class Broker {
+  readonly #engine: Engine;
+  readonly #limits: BrokerLimits;
+  readonly #onEvent: BrokerEventListener;
+  readonly #publication = new HeadPublication();
+
+  constructor({ engine, limits, onEvent }: BrokerOptions) {
+    this.#engine = engine;
+    this.#limits = limits;
+    this.#onEvent = onEvent;
+  }
+
+  async declareExchange(
+    visitor: Visitor,
+    asked: Asked<"exchange.declare">,
+  ): Promise<Reply<"exchange.declare">> {
+    const {
+      exchange,
+      exchangeType,
+      durable = true,
+      autoDelete = false,
+      internal = false,
+      passive = false,
+    } = asked;
+    assertNotDefaultExchange(exchange);
+    assertName("exchange", exchange);
+    if (passive) {
+      await this.#engine.checkExchange(exchange);
+      return {};
+    }
+    if (exchangeType === undefined) {
+      throw new PosthornError("invalid-argument", "exchangeType is needed unless passive is true.", {
+        field: "exchangeType",
+      });
+    }
+    if (internal)
+      throw new PosthornError("not-implemented", "Internal exchanges are not implemented yet.", {
+        field: "internal",
+      });
+    const args = readArguments(asked.arguments);
+    assertNoArguments("exchange", args);
+    if (isReserved(exchange))
+      await this.#expectReserved("exchange", exchange, this.#engine.checkExchange(exchange));
+    await this.#engine.declareExchange({
+      name: exchange,
+      type: exchangeType,
+      durable,
+      autoDelete,
+      internal,
+      arguments: args,
+    });
+    this.#onEvent({ type: "exchange-declared", exchange, by: visitor.name });
+    return {};
+  }
+
+  async deleteExchange(visitor: Visitor, asked: Asked<"exchange.delete">): Promise<Reply<"exchange.delete">> {
+    const { exchange, ifUnused = false } = asked;
+    assertNotDefaultExchange(exchange);
+    if (isReserved(exchange)) throw reservedName("exchange", exchange);
+    await this.#engine.deleteExchange(exchange, { ifUnused });
+    this.#onEvent({ type: "exchange-deleted", exchange, by: visitor.name });
+    return {};
+  }
+
+  /** A name for a queue whose owner does not care. */
+  newQueueName(): string {
+    return `amq.gen-${randomBytes(16).toString("base64url")}`;
+  }
+
+  /** `queue` is the name asked for, or one of {@link newQueueName}. */
+  async declareQueue(
+    visitor: Visitor,
+    queue: string,
+    isGenerated: boolean,
+    asked: Asked<"queue.declare">,
+  ): Promise<Reply<"queue.declare">> {
+    const { durable = true, exclusive = false, autoDelete = false, passive = false } = asked;
+    assertName("queue", queue);
+    if (passive) return queueReply(await this.#engine.checkQueue(queue, visitor));
+    const args = readArguments(asked.arguments);
+    assertNoArguments("queue", args);
+    if (isReserved(queue) && !isGenerated) {
+      await this.#expectReserved("queue", queue, this.#engine.checkQueue(queue, visitor));
+    }
+    const declaration = { name: queue, durable, exclusive, autoDelete, arguments: args };
+    const status = await this.#engine.declareQueue(declaration, visitor);
+    this.#onEvent({ type: "queue-declared", queue, by: visitor.name });
+    return queueReply(status);
+  }
+
+  async deleteQueue(
+    visitor: Visitor,
+    queue: string,
+    asked: Asked<"queue.delete">,
+  ): Promise<Reply<"queue.delete">> {
+    const { ifUnused = false, ifEmpty = false } = asked;
+    const messageCount = await this.#engine.deleteQueue(queue, { ifUnused, ifEmpty }, visitor);
+    this.#onEvent({ type: "queue-deleted", queue, by: visitor.name });
+    return { messageCount };
+  }
+
+  async purgeQueue(visitor: Visitor, queue: string): Promise<Reply<"queue.purge">> {
+    const messageCount = await this.#engine.purgeQueue(queue, visitor);
+    this.#onEvent({ type: "queue-purged", queue, messages: messageCount, by: visitor.name });
+    return { messageCount };
+  }
+
+  async bindQueue(
+    visitor: Visitor,
+    queue: string,
+    routingKey: string,
+    asked: Asked<"queue.bind">,
+  ): Promise<Reply<"queue.bind">> {
+    const { exchange } = asked;
+    assertNotDefaultExchange(exchange);
+    assertRoutingKey(routingKey);
+    const args = readArguments(asked.arguments);
+    await this.#engine.bindQueue({ queue, exchange, routingKey, arguments: args }, visitor);
+    this.#onEvent({ type: "queue-bound", queue, exchange, routingKey, by: visitor.name });
+    return {};
+  }
+
+  async unbindQueue(
+    visitor: Visitor,
+    queue: string,
+    routingKey: string,
+    asked: Asked<"queue.unbind">,
+  ): Promise<Reply<"queue.unbind">> {
+    const { exchange } = asked;
+    assertNotDefaultExchange(exchange);
+    const args = readArguments(asked.arguments);
+    await this.#engine.unbindQueue({ queue, exchange, routingKey, arguments: args }, visitor);
+    this.#onEvent({ type: "queue-unbound", queue, exchange, routingKey, by: visitor.name });
+    return {};
+  }
+
+  /** The prefetch that holds for what a client asked for: cut to the largest, 0 standing for that. */
+  prefetchFor(asked: number | undefined): number {
+    const { maxPrefetch, defaultPrefetch } = this.#limits;
+    if (asked === undefined) return Math.min(defaultPrefetch, maxPrefetch);
+    return asked === 0 ? maxPrefetch : Math.min(asked, maxPrefetch);
+  }
+
+  async subscribe(
+    visitor: Visitor,
+    queue: string,
+    consumerTag: string,
+    asked: Asked<"queue.consume">,
+    sink: DeliverySink,
+  ): Promise<Subscription> {
+    const { noAck = false, exclusive = false } = asked;
+    assertName("consumer", consumerTag);
+    assertNoArguments("consumer", readArguments(asked.arguments));
+    const options = { consumerTag, prefetch: this.prefetchFor(asked.prefetch), noAck, exclusive };
+    const subscription = await this.#engine.subscribe(queue, options, visitor, sink);
+    this.#onEvent({ type: "consumer-started", queue, consumerTag, by: visitor.name });
+    return subscription;
+  }
+
+  get(visitor: Visitor, queue: string, { noAck = false }: Asked<"queue.get">): Promise<Pulled> {
+    return this.#engine.get(queue, { noAck }, visitor);
+  }
+
+  settle(deliveries: readonly Delivery[], outcome: SettleOutcome): void {
+    this.#engine.settle(deliveries, outcome);
+  }
+
+  /**
+   * Publishes the message that `head` has read. `flags` are those of the publish frame. Whatever is wrong with the message
+   * is told to `sink`; nothing is thrown.
+   */
+  publish(visitor: Visitor, head: EnvelopeHead, number: number, flags: number, sink: PublishSink): void {
+    const refusal = this.#refusal(visitor, head);
+    if (refusal !== undefined) {
+      sink.refused(number, refusal.code, refusal.message);
+      return;
+    }
+    const publication = this.#publication;
+    publication.head = head;
+    publication.number = number;
+    publication.mandatory = (flags & publishFlags.mandatory) !== 0;
+    publication.confirm = (flags & publishFlags.unconfirmed) === 0;
+    this.#engine.publish(publication, sink);
+  }
+
+  get congested(): boolean {
+    return this.#engine.congested;
+  }
+
+  onRelief(listener: () => void): void {
+    this.#engine.onRelief(listener);
+  }
+
+  /** The visitor has left: what was exclusive to it goes. */
+  release(visitor: Visitor): Promise<void> {
+    return this.#engine.release(visitor);
+  }
+
+  counts(): { exchanges: number; queues: number; consumers: number } {
+    return this.#engine.counts();
+  }
+
+  /** Each reason not to accept a message, cheapest and likeliest first. */
+  #refusal(visitor: Visitor, head: EnvelopeHead): { code: ErrorCode; message: string } | undefined {
+    const { maxMessageBytes, maxHeaderBytes } = this.#limits;
+    if (head.bodyBytes > maxMessageBytes) {
+      return {
+        code: "message-too-large",
+        message: `The body has ${head.bodyBytes} bytes; the limit is ${maxMessageBytes}.`,
+      };
+    }
+    if (head.bodyAt > maxHeaderBytes) {
+      return {
+        code: "message-too-large",
+        message: `Properties and headers have ${head.bodyAt} bytes; the limit is ${maxHeaderBytes}.`,
+      };
+    }
+    if ((head.flags & checkedProperties) === 0) return undefined;
+    if (head.expiration >= 0)
+      return { code: "not-implemented", message: "The expiration property is not implemented yet." };
+    if (head.userId !== undefined && head.userId !== visitor.user) {
+      return {
+        code: "precondition-failed",
+        message: `The userId property is ${JSON.stringify(head.userId)}, but the session's user is another.`,
+      };
+    }
+    const headers = head.headers();
+    if (Object.hasOwn(headers, "CC") || Object.hasOwn(headers, "BCC")) {
+      return { code: "not-implemented", message: "The headers CC and BCC are not implemented yet." };
+    }
+    return undefined;
+  }
+
+  /** A reserved name may be declared if what it names is there. */
+  async #expectReserved(what: string, name: string, check: Promise<unknown>): Promise<void> {
+    try {
+      await check;
+    } catch (error) {
+      throw error instanceof PosthornError && error.code === "not-found" ? reservedName(what, name) : error;
+    }
+  }
+}
+
+const checkedProperties = envelopeFlags.expiration | envelopeFlags.userId | envelopeFlags.headers;
+
+/** Shows an envelope's head as the engine wants it. One object, used for every message. */
+class HeadPublication implements Publication {
+  head!: EnvelopeHead;
+  number = 0;
+  mandatory = false;
+  confirm = true;
+  readonly headers = (): Headers => this.head.headers();
+
+  get exchange(): string {
+    return this.head.exchange;
+  }
+
+  get routingKey(): string {
+    return this.head.routingKey;
+  }
+
+  get persistent(): boolean {
+    return this.head.persistent;
+  }
+
+  get priority(): number {
+    return this.head.priority;
+  }
+
+  get envelope(): Uint8Array {
+    return this.head.bytes;
+  }
+}
+
+function queueReply({ name, messages, consumers }: QueueStatus): Reply<"queue.declare"> {
+  return { queue: name, messageCount: messages, consumerCount: consumers };
+}
+
+/** @throws PosthornError `invalid-frame` */
+function readArguments(json: { readonly [name: string]: unknown } | undefined): Headers {
+  return json === undefined ? {} : headersFromJson(json);
+}

@@ -1,0 +1,196 @@
+import type { PublishSink } from "../engine/engine.ts";
+import type { Message } from "./message.ts";
+import type { Queue } from "./queue.ts";
+import type { NewMessage, QueueChanges, RecordChange, Store } from "./store/store.ts";
+
+export interface CommitterOptions {
+  readonly store: Store;
+  /** Calls back at the end of the present turn of the event loop. */
+  readonly defer: (callback: () => void) => void;
+  readonly nextMessageId: number;
+  /** Congested above this many bytes that are not on disk yet; relieved at half. */
+  readonly maxUncommittedBytes: number;
+  /** A commit failed: nothing may be confirmed any more. Called once. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+/** How many commits may be under way: one being synced, one ready behind it, and one being handed over. */
+const maxCommitsUnderWay = 3;
+
+interface Batch {
+  messages: Message[];
+  bytes: number;
+  queues: Queue[];
+  records: RecordChange[];
+  /** Runs of publish numbers to confirm, as parallel lists: one entry a run, not one a message. */
+  sinks: PublishSink[];
+  firsts: number[];
+  lasts: number[];
+  waiters: (() => void)[];
+}
+
+function emptyBatch(): Batch {
+  return { messages: [], bytes: 0, queues: [], records: [], sinks: [], firsts: [], lasts: [], waiters: [] };
+}
+
+/**
+ * Group commit. What changes piles up in a batch; a commit takes the whole batch at the end of the turn, or, when as many
+ * commits are under way as may be, as soon as one of them is flushed. So a lone publish waits for one flush, and under
+ * load the batches grow by themselves. No timers.
+ */
+export class Committer {
+  readonly #options: CommitterOptions;
+  #batch = emptyBatch();
+  #underWay = 0;
+  /** The commit handed over last. */
+  #latest: Promise<void> = Promise.resolve();
+  #scheduled = false;
+  #failed = false;
+  #nextMessageId: number;
+  /** Bytes of messages that are not on disk yet. */
+  #unflushedBytes = 0;
+  #congested = false;
+  readonly #reliefListeners: (() => void)[] = [];
+  #idleWaiters: (() => void)[] = [];
+
+  constructor(options: CommitterOptions) {
+    this.#options = options;
+    this.#nextMessageId = options.nextMessageId;
+  }
+
+  get congested(): boolean {
+    return this.#congested;
+  }
+
+  /** Nothing waits and nothing is under way. */
+  get isIdle(): boolean {
+    return this.#underWay === 0 && !this.#scheduled;
+  }
+
+  onRelief(listener: () => void): void {
+    this.#reliefListeners.push(listener);
+  }
+
+  /** The queue has changes for the next commit. */
+  changed(queue: Queue): void {
+    if (queue.isChanged) return;
+    queue.isChanged = true;
+    this.#batch.queues.push(queue);
+    this.#schedule();
+  }
+
+  /** The message is to be written, unless all its entries are done before the commit is built. */
+  write(message: Message): void {
+    this.#batch.messages.push(message);
+    this.#batch.bytes += message.envelope.length;
+    this.#unflushedBytes += message.envelope.length;
+    if (this.#unflushedBytes > this.#options.maxUncommittedBytes) this.#congested = true;
+    this.#schedule();
+  }
+
+  /** Confirms a publish once everything noted so far is on disk. */
+  confirm(sink: PublishSink, number: number): void {
+    const { sinks, firsts, lasts } = this.#batch;
+    const at = sinks.length - 1;
+    if (sinks[at] === sink && lasts[at] === number - 1) {
+      lasts[at] = number;
+      return;
+    }
+    sinks.push(sink);
+    firsts.push(number);
+    lasts.push(number);
+    this.#schedule();
+  }
+
+  /** Writes records; resolves once they and everything noted before are on disk. */
+  record(changes: readonly RecordChange[]): Promise<void> {
+    this.#batch.records.push(...changes);
+    return this.flushed();
+  }
+
+  /** Resolves once everything noted so far is on disk. */
+  flushed(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#batch.waiters.push(resolve);
+      this.#schedule();
+    });
+  }
+
+  /** Resolves when nothing is left to write. */
+  async idle(): Promise<void> {
+    while (!this.isIdle) await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    if (this.#underWay < maxCommitsUnderWay) this.#options.defer(() => this.#build());
+  }
+
+  #build(): void {
+    if (this.#failed) return;
+    this.#scheduled = false;
+    const batch = this.#batch;
+    this.#batch = emptyBatch();
+    const messages = this.#numbered(batch.messages);
+    const lastSeqs: number[] = [];
+    const queues: QueueChanges[] = [];
+    const dropped = [];
+    for (const queue of batch.queues) {
+      queue.isChanged = false;
+      const changes = queue.takeChanges();
+      dropped.push(...changes.dropped);
+      lastSeqs.push(changes.appended.at(-1)?.seq ?? 0);
+      if (!queue.deleted) queues.push({ queue: queue.id, ...changes });
+    }
+    const isEmpty = messages.length + queues.length + dropped.length + batch.records.length === 0;
+    if (isEmpty && (this.#underWay === 0 || batch.waiters.length === 0)) {
+      // Everything was consumed before it was written.
+      this.#complete(batch, lastSeqs);
+      return;
+    }
+    this.#underWay++;
+    // Who waits for what is on its way already needs no commit of his own.
+    if (!isEmpty) this.#latest = this.#options.store.commit({ messages, queues, dropped, records: batch.records });
+    this.#latest.then(
+      () => {
+        this.#underWay--;
+        this.#complete(batch, lastSeqs);
+      },
+      (error: unknown) => this.#fail(error),
+    );
+  }
+
+  #numbered(messages: readonly Message[]): NewMessage[] {
+    const written: NewMessage[] = [];
+    for (const message of messages) {
+      if (message.unwritten === 0) continue;
+      message.id = this.#nextMessageId++;
+      written.push(message);
+    }
+    return written;
+  }
+
+  #complete(batch: Batch, lastSeqs: readonly number[]): void {
+    if (this.#failed) return;
+    for (let i = 0; i < batch.queues.length; i++) {
+      const seq = lastSeqs[i]!;
+      if (seq > 0) batch.queues[i]!.flushed(seq);
+    }
+    for (let i = 0; i < batch.sinks.length; i++) batch.sinks[i]!.confirmed(batch.firsts[i]!, batch.lasts[i]!);
+    for (const resolve of batch.waiters) resolve();
+    this.#unflushedBytes -= batch.bytes;
+    if (this.#congested && this.#unflushedBytes <= this.#options.maxUncommittedBytes / 2) {
+      this.#congested = false;
+      for (const listener of this.#reliefListeners) listener();
+    }
+    if (this.#scheduled && this.#underWay === maxCommitsUnderWay - 1) this.#options.defer(() => this.#build());
+    if (this.isIdle) for (const resolve of this.#idleWaiters.splice(0)) resolve();
+  }
+
+  #fail(error: unknown): void {
+    if (this.#failed) return;
+    this.#failed = true;
+    this.#options.onFailure(error);
+  }
+}

@@ -1,0 +1,74 @@
+import type { DeliverySink, Owner, SubscribeOptions, Subscription } from "../engine/engine.ts";
+import type { Entry } from "./entry.ts";
+import type { Queue } from "./queue.ts";
+
+/** What a consumer asks of the engine that made it. */
+export interface ConsumerHost {
+  wake(queue: Queue): void;
+  removeConsumer(consumer: Consumer): void;
+}
+
+/** A subscription inside the engine: who gets deliveries, and each reason not to give one. */
+export class Consumer implements Subscription {
+  /** Deliveries handed out and not settled. */
+  unsettled = 0;
+  /** Entries of the present dispatch turn, until they are handed to the sink together. */
+  readonly batch: Entry[] = [];
+  #running = false;
+  #cancelled = false;
+  readonly #queue: Queue;
+  readonly #host: ConsumerHost;
+  readonly options: SubscribeOptions;
+  readonly owner: Owner;
+  readonly sink: DeliverySink;
+
+  constructor(queue: Queue, options: SubscribeOptions, owner: Owner, sink: DeliverySink, host: ConsumerHost) {
+    this.#queue = queue;
+    this.options = options;
+    this.owner = owner;
+    this.sink = sink;
+    this.#host = host;
+  }
+
+  get queue(): string {
+    return this.#queue.name;
+  }
+
+  get attachedTo(): Queue {
+    return this.#queue;
+  }
+
+  /** Every reason not to deliver, each by its name. */
+  canTake(): boolean {
+    return this.#running && this.#hasCredit() && this.#receiverHasRoom();
+  }
+
+  resume(): void {
+    if (this.#cancelled || this.#running) return;
+    this.#running = true;
+    this.#host.wake(this.#queue);
+  }
+
+  cancel(): void {
+    if (this.#cancelled) return;
+    this.stop();
+    this.#host.removeConsumer(this);
+  }
+
+  /** Ends deliveries without telling the queue. */
+  stop(): void {
+    this.#cancelled = true;
+    this.#running = false;
+  }
+
+  #hasCredit(): boolean {
+    return this.options.noAck || this.unsettled < this.options.prefetch;
+  }
+
+  #receiverHasRoom(): boolean {
+    if (this.sink.hasRoom()) return true;
+    // The receiver says when: see `resume`.
+    this.#running = false;
+    return false;
+  }
+}

@@ -1,0 +1,95 @@
+import type { Delivery } from "../engine/engine.ts";
+import type { Consumer } from "./consumer.ts";
+import type { Entry } from "./entry.ts";
+import type { Queue } from "./queue.ts";
+
+/** Most messages and bytes that one queue hands out before the other queues have their turn. */
+const turnMessages = 256;
+const turnBytes = 256 * 1024;
+
+export interface DispatcherOptions {
+  /** Calls back at the end of the present turn of the event loop. */
+  readonly defer: (callback: () => void) => void;
+  /** A queue's messages cannot be read back. It stays as it is, and delivers nothing. */
+  readonly onDamage: (queue: Queue, error: unknown) => void;
+}
+
+/**
+ * Hands ready messages to consumers: in turn among those that can take one, a bounded piece of work for each queue, all
+ * queues in turn. Input is handled between two rounds, so no queue and no client can keep the others waiting.
+ */
+export class Dispatcher {
+  readonly #options: DispatcherOptions;
+  #awake: Queue[] = [];
+  readonly #served: Consumer[] = [];
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options;
+  }
+
+  /** Something has changed that may make a delivery from this queue possible. */
+  wake(queue: Queue): void {
+    if (queue.isAwake || queue.consumers.length === 0 || queue.readyCount === 0) return;
+    queue.isAwake = true;
+    this.#awake.push(queue);
+    if (this.#awake.length === 1) this.#options.defer(() => this.#round());
+  }
+
+  #round(): void {
+    const queues = this.#awake;
+    this.#awake = [];
+    for (const queue of queues) {
+      queue.isAwake = false;
+      if (this.#turn(queue)) this.wake(queue);
+    }
+  }
+
+  /** Returns whether the turn ended although more could be delivered. */
+  #turn(queue: Queue): boolean {
+    if (queue.damage !== undefined) return false;
+    let bytes = 0;
+    for (let count = 0; count < turnMessages && bytes < turnBytes; count++) {
+      const consumer = queue.readyCount === 0 ? undefined : nextConsumer(queue);
+      const entry = consumer === undefined ? undefined : this.#take(queue, consumer);
+      if (consumer === undefined || entry === undefined) {
+        this.#deliver(queue);
+        return false;
+      }
+      if (consumer.batch.length === 0) this.#served.push(consumer);
+      consumer.batch.push(entry);
+      bytes += entry.bytes;
+    }
+    this.#deliver(queue);
+    return true;
+  }
+
+  #take(queue: Queue, consumer: Consumer): Entry | undefined {
+    try {
+      return queue.take(consumer);
+    } catch (error) {
+      queue.damage = error;
+      this.#options.onDamage(queue, error);
+      return undefined;
+    }
+  }
+
+  #deliver(queue: Queue): void {
+    for (const consumer of this.#served) {
+      consumer.sink.deliver(consumer.batch as readonly Delivery[]);
+      if (consumer.options.noAck) for (const entry of consumer.batch) queue.finish(entry);
+      consumer.batch.length = 0;
+    }
+    this.#served.length = 0;
+  }
+}
+
+/** The next consumer in turn that can take a message. */
+function nextConsumer(queue: Queue): Consumer | undefined {
+  const { consumers } = queue;
+  for (let tried = 0; tried < consumers.length; tried++) {
+    if (queue.nextConsumer >= consumers.length) queue.nextConsumer = 0;
+    const consumer = consumers[queue.nextConsumer++]!;
+    if (consumer.canTake()) return consumer;
+  }
+  return undefined;
+}

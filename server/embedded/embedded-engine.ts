@@ -1,0 +1,293 @@
+import { PosthornError } from "../../protocol/errors.ts";
+import type {
+  Delivery,
+  DeliverySink,
+  Engine,
+  EngineFeature,
+  ExchangeDeclaration,
+  Owner,
+  Publication,
+  PublishSink,
+  Pulled,
+  QueueBinding,
+  QueueDeclaration,
+  QueueStatus,
+  SettleOutcome,
+  SubscribeOptions,
+  Subscription,
+} from "../engine/engine.ts";
+import { Committer } from "./committer.ts";
+import { Consumer } from "./consumer.ts";
+import { Dispatcher } from "./dispatcher.ts";
+import type { Entry } from "./entry.ts";
+import { MaintenanceLoop } from "./maintenance-loop.ts";
+import { Message } from "./message.ts";
+import type { Queue } from "./queue.ts";
+import type { MemoryBudget } from "./ready-list.ts";
+import type { DroppedRange, Recovered, Store } from "./store/store.ts";
+import { Topology, type TopologyChange, type TopologyLimits } from "./topology.ts";
+import { restoreTopology } from "./topology-records.ts";
+
+export interface EmbeddedEngineOptions {
+  readonly store: Store;
+  readonly limits: TopologyLimits;
+  /** All queues together keep about this much in memory; beyond, each pages earlier. */
+  readonly memoryBudgetBytes: number;
+  /** What one queue keeps in memory before it pages. */
+  readonly queueMemoryBytes: number;
+  /** Bytes of publishes not on disk yet, above which the engine is congested. */
+  readonly maxUncommittedBytes: number;
+  /** Calls back at the end of the present turn of the event loop, as `setImmediate`. */
+  readonly defer: (callback: () => void) => void;
+  /** Calls back after some milliseconds; must not keep the process alive. */
+  readonly delay: (delayMs: number, callback: () => void) => void;
+  readonly events: EmbeddedEngineEvents;
+}
+
+export interface EmbeddedEngineEvents {
+  /** Nothing may be confirmed any more: the process has to stop. */
+  onFailure(error: unknown): void;
+  /** A queue's messages cannot be read; it delivers nothing from now on. */
+  onDamage(queue: string, error: unknown): void;
+}
+
+const noQueues: readonly Queue[] = [];
+
+/** The engine inside the broker's own process: exchanges and queues in memory, messages in a {@link Store}. */
+export class EmbeddedEngine implements Engine {
+  readonly features: ReadonlySet<EngineFeature> = new Set(["headers-exchange", "exclusive-consumer", "pull"]);
+  readonly #options: EmbeddedEngineOptions;
+  readonly #topology: Topology;
+  readonly #dispatcher: Dispatcher;
+  readonly #maintenance: MaintenanceLoop;
+  #committer: Committer;
+  #consumerCount = 0;
+
+  constructor(options: EmbeddedEngineOptions) {
+    this.#options = options;
+    const memory: MemoryBudget = {
+      usedBytes: 0,
+      budgetBytes: options.memoryBudgetBytes,
+      queueBytes: options.queueMemoryBytes,
+    };
+    this.#topology = new Topology(options.limits, {
+      store: options.store,
+      memory,
+      changed: (queue) => this.#committer.changed(queue),
+    });
+    this.#dispatcher = new Dispatcher({
+      defer: options.defer,
+      onDamage: (queue, error) => options.events.onDamage(queue.name, error),
+    });
+    this.#maintenance = new MaintenanceLoop({
+      store: options.store,
+      delay: options.delay,
+      isBusy: () => !this.#committer.isIdle,
+      onFailure: options.events.onFailure,
+    });
+    this.#committer = this.#newCommitter(1);
+  }
+
+  async start(): Promise<void> {
+    const recovered = await this.#options.store.open();
+    this.#committer = this.#newCommitter(recovered.nextMessageId);
+    await this.#recover(recovered);
+    this.#maintenance.start();
+  }
+
+  async declareExchange(declaration: ExchangeDeclaration): Promise<void> {
+    await this.#apply(this.#topology.declareExchange(declaration));
+  }
+
+  async checkExchange(name: string): Promise<void> {
+    this.#topology.exchange(name);
+  }
+
+  async deleteExchange(name: string, { ifUnused }: { ifUnused: boolean }): Promise<void> {
+    await this.#apply(this.#topology.deleteExchange(name, ifUnused));
+  }
+
+  async declareQueue(declaration: QueueDeclaration, owner: Owner): Promise<QueueStatus> {
+    const change = this.#topology.declareQueue(declaration, owner);
+    const { status } = this.#topology.queue(declaration.name, owner);
+    await this.#apply(change);
+    return status;
+  }
+
+  async checkQueue(name: string, owner: Owner): Promise<QueueStatus> {
+    return this.#topology.queue(name, owner).status;
+  }
+
+  async deleteQueue(name: string, conditions: { ifUnused: boolean; ifEmpty: boolean }, owner: Owner): Promise<number> {
+    if (!this.#topology.queues.has(name)) return 0;
+    const queue = this.#topology.queue(name, owner);
+    const { messages, consumers } = queue.status;
+    if (conditions.ifEmpty && messages > 0) {
+      throw new PosthornError("precondition-failed", `Queue ${JSON.stringify(name)} is not empty.`, { messages });
+    }
+    if (conditions.ifUnused && consumers > 0) {
+      throw new PosthornError("precondition-failed", `Queue ${JSON.stringify(name)} has consumers.`, { consumers });
+    }
+    await this.#apply(this.#topology.deleteQueue(queue));
+    return messages;
+  }
+
+  async purgeQueue(name: string, owner: Owner): Promise<number> {
+    const queue = this.#topology.queue(name, owner);
+    const count = queue.purge();
+    if (queue.durable && count > 0) await this.#committer.flushed();
+    return count;
+  }
+
+  async bindQueue(binding: QueueBinding, owner: Owner): Promise<void> {
+    await this.#apply(this.#topology.bind(binding, owner));
+  }
+
+  async unbindQueue(binding: QueueBinding, owner: Owner): Promise<void> {
+    await this.#apply(this.#topology.unbind(binding, owner));
+  }
+
+  publish(publication: Publication, sink: PublishSink): void {
+    const { number, exchange } = publication;
+    const queues = this.#route(publication);
+    if (queues === undefined) {
+      sink.refused(number, "not-found", `There is no exchange ${JSON.stringify(exchange)}.`);
+      return;
+    }
+    if (queues.length === 0) {
+      if (publication.mandatory) sink.returned(number, publication.envelope);
+      if (publication.confirm) sink.confirmed(number, number);
+      return;
+    }
+    const message = new Message(publication.envelope, publication.persistent, publication.priority);
+    let isDurable = false;
+    for (let i = 0; i < queues.length; i++) {
+      const queue = queues[i]!;
+      queue.enqueue(message);
+      isDurable ||= queue.durable;
+      this.#dispatcher.wake(queue);
+    }
+    if (message.unwritten > 0) this.#committer.write(message);
+    if (!publication.confirm) return;
+    if (isDurable && message.persistent) this.#committer.confirm(sink, number);
+    else sink.confirmed(number, number);
+  }
+
+  get congested(): boolean {
+    return this.#committer.congested;
+  }
+
+  onRelief(listener: () => void): void {
+    this.#committer.onRelief(listener);
+  }
+
+  async subscribe(name: string, options: SubscribeOptions, owner: Owner, sink: DeliverySink): Promise<Subscription> {
+    const queue = this.#topology.queue(name, owner);
+    const { consumers } = queue;
+    if (consumers.length > 0 && (options.exclusive || consumers[0]!.options.exclusive)) {
+      const reason = options.exclusive ? "has another consumer" : "has an exclusive consumer";
+      throw new PosthornError("in-use", `Queue ${JSON.stringify(name)} ${reason}.`, { queue: name });
+    }
+    const consumer = new Consumer(queue, options, owner, sink, {
+      wake: (awake) => this.#dispatcher.wake(awake),
+      removeConsumer: (removed) => this.#removeConsumer(removed),
+    });
+    consumers.push(consumer);
+    this.#consumerCount++;
+    return consumer;
+  }
+
+  async get(name: string, { noAck }: { noAck: boolean }, owner: Owner): Promise<Pulled> {
+    const queue = this.#topology.queue(name, owner);
+    const delivery = this.#take(queue);
+    if (delivery !== undefined && noAck) queue.finish(delivery);
+    return { delivery, messages: queue.readyCount };
+  }
+
+  settle(deliveries: readonly Delivery[], outcome: SettleOutcome): void {
+    const goesBack = outcome === "requeue" || outcome === "return";
+    for (const delivery of deliveries) {
+      const entry = delivery as Entry;
+      if (goesBack) entry.queue.putBack(entry);
+      else entry.queue.finish(entry);
+      this.#dispatcher.wake(entry.queue);
+    }
+  }
+
+  async release(owner: Owner): Promise<void> {
+    for (const queue of this.#topology.queuesOf(owner)) await this.#apply(this.#topology.deleteQueue(queue));
+  }
+
+  counts(): { exchanges: number; queues: number; consumers: number } {
+    return { exchanges: this.#topology.exchanges.size, queues: this.#topology.queues.size, consumers: this.#consumerCount };
+  }
+
+  async stop(): Promise<void> {
+    await this.#maintenance.stop();
+    await this.#committer.idle();
+    await this.#options.store.close({ clean: true });
+  }
+
+  #newCommitter(nextMessageId: number): Committer {
+    const { store, defer, maxUncommittedBytes, events } = this.#options;
+    return new Committer({ store, defer, maxUncommittedBytes, nextMessageId, onFailure: events.onFailure });
+  }
+
+  async #recover({ records, queues: counters, clean }: Recovered): Promise<void> {
+    const queues = restoreTopology(records, this.#topology);
+    const leftovers: DroppedRange[] = [];
+    for (const [id, count] of counters) {
+      const queue = queues.get(id);
+      if (queue !== undefined) queue.recover(count, clean);
+      // A queue that was not to outlive the broker, but had paged.
+      else leftovers.push({ queue: id, fromSeq: 0, toSeq: Number.POSITIVE_INFINITY });
+    }
+    if (leftovers.length > 0) {
+      await this.#options.store.commit({ messages: [], queues: [], dropped: leftovers, records: [] });
+    }
+  }
+
+  #route({ exchange: name, routingKey, headers }: Publication): readonly Queue[] | undefined {
+    if (name === "") {
+      const queue = this.#topology.queues.get(routingKey);
+      return queue === undefined ? noQueues : [queue];
+    }
+    return this.#topology.exchanges.get(name)?.route(routingKey, headers);
+  }
+
+  #take(queue: Queue): Entry | undefined {
+    if (queue.damage === undefined) {
+      try {
+        return queue.take(undefined);
+      } catch (error) {
+        queue.damage = error;
+        this.#options.events.onDamage(queue.name, error);
+      }
+    }
+    throw new PosthornError("internal-error", `Queue ${JSON.stringify(queue.name)} is damaged.`, { queue: queue.name });
+  }
+
+  async #apply({ records, deletedQueues }: TopologyChange): Promise<void> {
+    for (const queue of deletedQueues) {
+      queue.delete();
+      for (const consumer of queue.consumers.splice(0)) {
+        consumer.stop();
+        this.#consumerCount--;
+        consumer.sink.cancelled("queue-deleted", `Queue ${JSON.stringify(queue.name)} was deleted.`);
+      }
+    }
+    if (records.length > 0) await this.#committer.record(records);
+  }
+
+  /** An auto-delete queue goes with its last consumer (SEMANTICS 40). */
+  #removeConsumer(consumer: Consumer): void {
+    const queue = consumer.attachedTo;
+    const at = queue.consumers.indexOf(consumer);
+    if (at < 0) return;
+    queue.consumers.splice(at, 1);
+    this.#consumerCount--;
+    // The turn stays with whom it was.
+    if (at < queue.nextConsumer) queue.nextConsumer--;
+    if (queue.autoDelete && queue.consumers.length === 0) void this.#apply(this.#topology.deleteQueue(queue));
+  }
+}

@@ -1,0 +1,68 @@
+import type { Delivery } from "../engine/engine.ts";
+import type { Consumer } from "./consumer.ts";
+import type { Message } from "./message.ts";
+import type { Queue } from "./queue.ts";
+import { entryFlags } from "./store/store.ts";
+
+/** What an entry costs in memory besides its envelope's bytes: itself, its message and their places in lists. */
+export const entryOverheadBytes = 256;
+
+/**
+ * One message's place in one queue:
+ *
+ *     ready ──hand out──▶ unsettled ──ack, reject──▶ done
+ *       ▲                     │
+ *       └──requeue, return────┘
+ *
+ * and, independently of that, on disk:
+ *
+ *     memory (never to be written)     waiting ──commit built──▶ written
+ */
+export class Entry implements Delivery {
+  state: "ready" | "unsettled" | "done" = "ready";
+  storage: "memory" | "waiting" | "written";
+  redelivered = false;
+  /** How often it was handed out and came back. */
+  attempts = 0;
+  /** Who holds it while it is unsettled; `undefined` for a pulled message. */
+  consumer: Consumer | undefined;
+  readonly queue: Queue;
+  readonly message: Message;
+  readonly seq: number;
+
+  constructor(queue: Queue, message: Message, seq: number, storage: "memory" | "waiting" | "written") {
+    this.queue = queue;
+    this.message = message;
+    this.seq = seq;
+    this.storage = storage;
+  }
+
+  get envelope(): Uint8Array {
+    return this.message.envelope;
+  }
+
+  get messageId(): number {
+    return this.message.id;
+  }
+
+  get bytes(): number {
+    return this.message.envelope.length;
+  }
+
+  get priority(): number {
+    return this.message.priority;
+  }
+
+  /** Survives a restart, once it is written. */
+  get durable(): boolean {
+    return this.message.persistent && this.queue.durable;
+  }
+
+  get flags(): number {
+    return this.durable ? 0 : entryFlags.transient;
+  }
+
+  get memoryBytes(): number {
+    return this.message.envelope.length + entryOverheadBytes;
+  }
+}

@@ -1,0 +1,119 @@
+import type { QueueCounters, QueueId } from "../store.ts";
+import { checksumBytes, isIntact, seal } from "./checksum.ts";
+import { readU64, writeU64 } from "./u64.ts";
+
+/**
+ * The rows besides messages and index. Each begins with its checksum.
+ *
+ *     state     4 u32 count · 8 u32 n · bitmap of settled entries, padded to four bytes · n × (u32 ordinal, u32 attempts)
+ *     refs      4 u32 count · 8 u32 width in bytes (1, 2 or 4) · count × remaining references
+ *     counters  4 u64 next seq · 12 u64 messages · 20 u64 bytes         (big-endian)
+ *     records   4 JSON
+ *     garbage   nothing: it is all in the key
+ */
+
+/** Bits a run's entries need, in whole words. */
+export function bitmapBytes(count: number): number {
+  return ((count + 31) >>> 5) << 2;
+}
+
+export interface RunState {
+  readonly settled: Uint8Array;
+  /** Ordinal → attempts. */
+  readonly attempts: Map<number, number> | undefined;
+}
+
+export function encodeState(state: RunState, count: number, seed: number): Uint8Array {
+  const attempts = state.attempts?.size ?? 0;
+  const bits = bitmapBytes(count);
+  const row = Buffer.allocUnsafe(12 + bits + 8 * attempts);
+  const view = new DataView(row.buffer, row.byteOffset, row.length);
+  view.setUint32(4, count, true);
+  view.setUint32(8, attempts, true);
+  row.set(state.settled, 12);
+  if (state.attempts !== undefined) {
+    let at = 12 + bits;
+    for (const [ordinal, number] of state.attempts) {
+      view.setUint32(at, ordinal, true);
+      view.setUint32(at + 4, number, true);
+      at += 8;
+    }
+  }
+  return seal(row, seed);
+}
+
+/** @returns undefined if the row is damaged. */
+export function decodeState(row: Uint8Array, count: number, seed: number): RunState | undefined {
+  if (!isIntact(row, seed)) return undefined;
+  const view = new DataView(row.buffer, row.byteOffset, row.length);
+  if (view.getUint32(4, true) !== count) return undefined;
+  const bits = bitmapBytes(count);
+  const settled = row.slice(12, 12 + bits);
+  const length = view.getUint32(8, true);
+  if (length === 0) return { settled, attempts: undefined };
+  const attempts = new Map<number, number>();
+  for (let i = 0; i < length; i++) {
+    const at = 12 + bits + 8 * i;
+    attempts.set(view.getUint32(at, true), view.getUint32(at + 4, true));
+  }
+  return { settled, attempts };
+}
+
+export function encodeReferences(remaining: Uint32Array, seed: number): Uint8Array {
+  let most = 0;
+  for (let i = 0; i < remaining.length; i++) if (remaining[i]! > most) most = remaining[i]!;
+  const width = most < 0x100 ? 1 : most < 0x1_0000 ? 2 : 4;
+  const row = Buffer.allocUnsafe(12 + width * remaining.length);
+  const view = new DataView(row.buffer, row.byteOffset, row.length);
+  view.setUint32(4, remaining.length, true);
+  view.setUint32(8, width, true);
+  if (width === 1) for (let i = 0; i < remaining.length; i++) row[12 + i] = remaining[i]!;
+  else if (width === 2) {
+    for (let i = 0; i < remaining.length; i++) view.setUint16(12 + 2 * i, remaining[i]!, true);
+  } else for (let i = 0; i < remaining.length; i++) view.setUint32(12 + 4 * i, remaining[i]!, true);
+  return seal(row, seed);
+}
+
+/** @returns undefined if the row is damaged. */
+export function decodeReferences(row: Uint8Array, seed: number): Uint32Array | undefined {
+  if (row.length < 12 || !isIntact(row, seed)) return undefined;
+  const view = new DataView(row.buffer, row.byteOffset, row.length);
+  const remaining = new Uint32Array(view.getUint32(4, true));
+  const width = view.getUint32(8, true);
+  for (let i = 0; i < remaining.length; i++) {
+    const at = 12 + width * i;
+    remaining[i] = width === 1 ? row[at]! : width === 2 ? view.getUint16(at, true) : view.getUint32(at, true);
+  }
+  return remaining;
+}
+
+export function encodeCounters(counters: QueueCounters, queue: QueueId): Uint8Array {
+  const row = Buffer.allocUnsafe(28);
+  writeU64(row, 4, counters.nextSeq);
+  writeU64(row, 12, counters.messages);
+  writeU64(row, 20, counters.bytes);
+  return seal(row, queue);
+}
+
+/** @returns undefined if the row is damaged. */
+export function decodeCounters(row: Uint8Array, queue: QueueId): QueueCounters | undefined {
+  if (row.length !== 28 || !isIntact(row, queue)) return undefined;
+  return { nextSeq: readU64(row, 4), messages: readU64(row, 12), bytes: readU64(row, 20) };
+}
+
+export function encodeRecord(value: unknown): Uint8Array {
+  const json = JSON.stringify(value);
+  const row = Buffer.allocUnsafe(checksumBytes + Buffer.byteLength(json));
+  row.write(json, checksumBytes);
+  return seal(row, 0);
+}
+
+/** @returns undefined if the row is damaged. */
+export function decodeRecord(row: Uint8Array): { readonly value: unknown } | undefined {
+  if (!isIntact(row, 0)) return undefined;
+  return { value: JSON.parse(Buffer.from(row).toString("utf8", checksumBytes)) };
+}
+
+export function encodeMarker(): Uint8Array {
+  return seal(Buffer.allocUnsafe(checksumBytes), 0);
+}

@@ -1,0 +1,76 @@
+import { headersFromJson, headersToJson } from "../../protocol/header-json.ts";
+import type { Binding, Exchange } from "./exchange.ts";
+import type { Queue } from "./queue.ts";
+import type { RecordChange } from "./store/store.ts";
+import type { Topology } from "./topology.ts";
+
+/** How durable exchanges, queues and bindings stand in the store: one record each, the format is part of the store's version. */
+export const recordKeys = {
+  exchange: (name: string) => `exchange/${name}`,
+  queue: (name: string) => `queue/${name}`,
+  binding: (number: number) => `binding/${number}`,
+  reservedQueueIds: "engine/reserved-queue-ids",
+} as const;
+
+type Json = { readonly [name: string]: unknown };
+
+interface ExchangeValue {
+  readonly type: string;
+  readonly autoDelete: boolean;
+  readonly internal: boolean;
+  readonly arguments: Json;
+}
+
+interface QueueValue {
+  readonly id: number;
+  readonly autoDelete: boolean;
+  readonly arguments: Json;
+}
+
+interface BindingValue {
+  readonly exchange: string;
+  readonly queue: string;
+  readonly routingKey: string;
+  readonly arguments: Json;
+}
+
+export function exchangeRecord({ name, type, autoDelete, internal, arguments: args }: Exchange): RecordChange {
+  const value: ExchangeValue = { type, autoDelete, internal, arguments: headersToJson(args) };
+  return { key: recordKeys.exchange(name), value };
+}
+
+export function queueRecord({ id, name, autoDelete, arguments: args }: Queue): RecordChange {
+  const value: QueueValue = { id, autoDelete, arguments: headersToJson(args) };
+  return { key: recordKeys.queue(name), value };
+}
+
+export function bindingRecord({ exchange, queue, routingKey, arguments: args, recordKey }: Binding): RecordChange {
+  const value: BindingValue = {
+    exchange: exchange.name,
+    queue: queue.name,
+    routingKey,
+    arguments: headersToJson(args),
+  };
+  return { key: recordKey as string, value };
+}
+
+/** Builds the topology that the records describe. Returns the queues by id. */
+export function restoreTopology(records: ReadonlyMap<string, unknown>, topology: Topology): Map<number, Queue> {
+  const queues = new Map<number, Queue>();
+  for (const [name, value] of byKind<ExchangeValue>(records, "exchange/")) {
+    topology.restoreExchange({ name, durable: true, ...value, arguments: headersFromJson(value.arguments) });
+  }
+  for (const [name, { id, autoDelete, arguments: args }] of byKind<QueueValue>(records, "queue/")) {
+    const declaration = { name, durable: true, exclusive: false, autoDelete, arguments: headersFromJson(args) };
+    queues.set(id, topology.restoreQueue(id, declaration));
+  }
+  for (const [number, value] of byKind<BindingValue>(records, "binding/")) {
+    topology.restoreBinding(Number(number), { ...value, arguments: headersFromJson(value.arguments) });
+  }
+  topology.restoreQueueIds((records.get(recordKeys.reservedQueueIds) as number | undefined) ?? 1);
+  return queues;
+}
+
+function* byKind<T>(records: ReadonlyMap<string, unknown>, prefix: string): Generator<[string, T]> {
+  for (const [key, value] of records) if (key.startsWith(prefix)) yield [key.slice(prefix.length), value as T];
+}

@@ -1,0 +1,240 @@
+import { PosthornError } from "../../protocol/errors.ts";
+import type { ExchangeDeclaration, Owner, QueueBinding, QueueDeclaration } from "../engine/engine.ts";
+import { checkBinding, exchangeTypes, isExchangeType } from "../routing/exchange-types.ts";
+import { assertEquivalent } from "./equivalence.ts";
+import { type Binding, Exchange } from "./exchange.ts";
+import { Queue, type QueueHost } from "./queue.ts";
+import type { QueueId, RecordChange } from "./store/store.ts";
+import { bindingRecord, exchangeRecord, queueRecord, recordKeys } from "./topology-records.ts";
+
+export interface TopologyLimits {
+  readonly maxExchanges: number;
+  readonly maxQueues: number;
+  readonly maxBindingsPerQueue: number;
+}
+
+/** What a change of the topology means for the store, and for whoever waits for it. */
+export interface TopologyChange {
+  /** Records to write; none if nothing durable has changed. */
+  readonly records: RecordChange[];
+  /** Queues that went with it; the caller empties them and ends their consumers. */
+  readonly deletedQueues: Queue[];
+}
+
+function noChange(): TopologyChange {
+  return { records: [], deletedQueues: [] };
+}
+
+/** Exchanges that are always there (SEMANTICS 17). The default exchange is not among them: it has no bindings of its own. */
+const predeclared = [
+  { name: "amq.direct", type: "direct" },
+  { name: "amq.fanout", type: "fanout" },
+  { name: "amq.topic", type: "topic" },
+  { name: "amq.headers", type: "headers" },
+  { name: "amq.match", type: "headers" },
+] as const;
+
+/** Queue ids are reserved in blocks, so that declaring a transient queue writes nothing. */
+const queueIdBlock = 1000;
+
+/** Exchanges, queues and bindings by name, and the rules for declaring and deleting them. Changes are made at once. */
+export class Topology {
+  readonly exchanges = new Map<string, Exchange>();
+  readonly queues = new Map<string, Queue>();
+  readonly #owned = new Map<Owner, Set<Queue>>();
+  readonly #limits: TopologyLimits;
+  readonly #host: QueueHost;
+  #nextQueueId: QueueId = 1;
+  #reservedQueueIds: QueueId = 0;
+  #nextBindingRecord = 1;
+
+  constructor(limits: TopologyLimits, host: QueueHost) {
+    this.#limits = limits;
+    this.#host = host;
+    for (const { name, type } of predeclared) {
+      const declaration = { name, type, durable: true, autoDelete: false, internal: false, arguments: {} };
+      this.exchanges.set(name, new Exchange(declaration, type));
+    }
+  }
+
+  exchange(name: string): Exchange {
+    const exchange = this.exchanges.get(name);
+    if (exchange === undefined) throw new PosthornError("not-found", `There is no exchange ${quote(name)}.`, { exchange: name });
+    return exchange;
+  }
+
+  /** @throws PosthornError `not-found`, or `resource-locked` for another owner's exclusive queue (SEMANTICS 36). */
+  queue(name: string, owner: Owner): Queue {
+    const queue = this.queues.get(name);
+    if (queue === undefined) throw new PosthornError("not-found", `There is no queue ${quote(name)}.`, { queue: name });
+    assertAccess(queue, owner);
+    return queue;
+  }
+
+  declareExchange(declaration: ExchangeDeclaration): TopologyChange {
+    const { name, type } = declaration;
+    if (!isExchangeType(type)) {
+      const known = Object.keys(exchangeTypes).join(", ");
+      throw new PosthornError("invalid-argument", `There is no exchange type ${quote(type)}. There are: ${known}.`, { exchangeType: type });
+    }
+    const existing = this.exchanges.get(name);
+    if (existing !== undefined) {
+      assertEquivalent(`Exchange ${quote(name)}`, exchangeProperties(declaration), exchangeProperties(existing));
+      return noChange();
+    }
+    assertBelow(this.exchanges.size, this.#limits.maxExchanges, "maxExchanges");
+    const exchange = new Exchange(declaration, type);
+    this.exchanges.set(name, exchange);
+    return exchange.durable ? { records: [exchangeRecord(exchange)], deletedQueues: [] } : noChange();
+  }
+
+  deleteExchange(name: string, ifUnused: boolean): TopologyChange {
+    const exchange = this.exchanges.get(name);
+    if (exchange === undefined) return noChange();
+    if (ifUnused && exchange.bindingCount > 0) {
+      throw new PosthornError("precondition-failed", `Exchange ${quote(name)} has bindings.`, { bindings: exchange.bindingCount });
+    }
+    const records: RecordChange[] = [];
+    for (const binding of exchange.bindings()) this.#removeBinding(binding, records);
+    this.#removeExchange(exchange, records);
+    return { records, deletedQueues: [] };
+  }
+
+  declareQueue(declaration: QueueDeclaration, owner: Owner): TopologyChange {
+    const existing = this.queues.get(declaration.name);
+    if (existing !== undefined) {
+      assertAccess(existing, owner);
+      const declared = { ...declaration, durable: declaration.durable && !declaration.exclusive };
+      const { durable, autoDelete, arguments: args } = existing;
+      const there = { exclusive: existing.owner !== undefined, durable, autoDelete, arguments: args };
+      assertEquivalent(`Queue ${quote(existing.name)}`, queueProperties(declared), queueProperties(there));
+      return noChange();
+    }
+    assertBelow(this.queues.size, this.#limits.maxQueues, "maxQueues");
+    const records: RecordChange[] = [];
+    const queueOwner = declaration.exclusive ? owner : undefined;
+    const queue = new Queue(this.#takeQueueId(records), declaration, queueOwner, this.#host);
+    this.#addQueue(queue);
+    if (queue.durable) records.push(queueRecord(queue));
+    return { records, deletedQueues: [] };
+  }
+
+  deleteQueue(queue: Queue): TopologyChange {
+    const records: RecordChange[] = [];
+    for (const binding of [...queue.bindings]) this.#removeBinding(binding, records);
+    this.queues.delete(queue.name);
+    if (queue.owner !== undefined) {
+      const owned = this.#owned.get(queue.owner);
+      owned?.delete(queue);
+      if (owned?.size === 0) this.#owned.delete(queue.owner);
+    }
+    if (queue.durable) records.push({ key: recordKeys.queue(queue.name), value: null });
+    return { records, deletedQueues: [queue] };
+  }
+
+  bind({ exchange: source, queue: target, routingKey, arguments: args }: QueueBinding, owner: Owner): TopologyChange {
+    const queue = this.queue(target, owner);
+    const exchange = this.exchange(source);
+    if (exchange.find(queue, routingKey, args) !== undefined) return noChange();
+    const problem = checkBinding(exchange.type, routingKey, args);
+    if (problem !== undefined) throw new PosthornError("invalid-argument", problem, { exchange: source, queue: target });
+    assertBelow(queue.bindings.size, this.#limits.maxBindingsPerQueue, "maxBindingsPerQueue");
+    const isDurable = exchange.durable && queue.durable;
+    const recordKey = isDurable ? recordKeys.binding(this.#nextBindingRecord++) : undefined;
+    const binding: Binding = { exchange, queue, routingKey, arguments: args, recordKey };
+    exchange.add(binding);
+    return isDurable ? { records: [bindingRecord(binding)], deletedQueues: [] } : noChange();
+  }
+
+  unbind({ exchange: source, queue: target, routingKey, arguments: args }: QueueBinding, owner: Owner): TopologyChange {
+    const queue = this.queues.get(target);
+    if (queue === undefined) return noChange();
+    assertAccess(queue, owner);
+    const binding = this.exchanges.get(source)?.find(queue, routingKey, args);
+    const records: RecordChange[] = [];
+    if (binding !== undefined) this.#removeBinding(binding, records);
+    return { records, deletedQueues: [] };
+  }
+
+  queuesOf(owner: Owner): Queue[] {
+    return [...(this.#owned.get(owner) ?? [])];
+  }
+
+  restoreExchange(declaration: ExchangeDeclaration): void {
+    if (isExchangeType(declaration.type)) {
+      this.exchanges.set(declaration.name, new Exchange(declaration, declaration.type));
+    }
+  }
+
+  restoreQueue(id: QueueId, declaration: QueueDeclaration): Queue {
+    const queue = new Queue(id, declaration, undefined, this.#host);
+    this.#addQueue(queue);
+    return queue;
+  }
+
+  restoreBinding(recordNumber: number, { exchange: source, queue: target, routingKey, arguments: args }: QueueBinding): void {
+    this.#nextBindingRecord = Math.max(this.#nextBindingRecord, recordNumber + 1);
+    const exchange = this.exchanges.get(source);
+    const queue = this.queues.get(target);
+    if (exchange === undefined || queue === undefined) return;
+    exchange.add({ exchange, queue, routingKey, arguments: args, recordKey: recordKeys.binding(recordNumber) });
+  }
+
+  /** No id below was left unused for certain. */
+  restoreQueueIds(reserved: QueueId): void {
+    this.#nextQueueId = reserved;
+    this.#reservedQueueIds = reserved;
+  }
+
+  #addQueue(queue: Queue): void {
+    this.queues.set(queue.name, queue);
+    if (queue.owner === undefined) return;
+    const owned = this.#owned.get(queue.owner);
+    if (owned === undefined) this.#owned.set(queue.owner, new Set([queue]));
+    else owned.add(queue);
+  }
+
+  #takeQueueId(records: RecordChange[]): QueueId {
+    if (this.#nextQueueId >= this.#reservedQueueIds) {
+      this.#reservedQueueIds = this.#nextQueueId + queueIdBlock;
+      records.push({ key: recordKeys.reservedQueueIds, value: this.#reservedQueueIds });
+    }
+    return this.#nextQueueId++;
+  }
+
+  /** Also deletes an auto-delete exchange that has lost its last binding (SEMANTICS 19). */
+  #removeBinding(binding: Binding, records: RecordChange[]): void {
+    const { exchange, recordKey } = binding;
+    exchange.remove(binding);
+    if (recordKey !== undefined) records.push({ key: recordKey, value: null });
+    if (exchange.autoDelete && exchange.bindingCount === 0) this.#removeExchange(exchange, records);
+  }
+
+  #removeExchange(exchange: Exchange, records: RecordChange[]): void {
+    if (this.exchanges.get(exchange.name) !== exchange) return;
+    this.exchanges.delete(exchange.name);
+    if (exchange.durable) records.push({ key: recordKeys.exchange(exchange.name), value: null });
+  }
+}
+
+function quote(name: string): string {
+  return JSON.stringify(name);
+}
+
+function assertAccess(queue: Queue, owner: Owner): void {
+  if (queue.owner === undefined || queue.owner === owner) return;
+  throw new PosthornError("resource-locked", `Queue ${quote(queue.name)} is exclusive to another session.`, { queue: queue.name });
+}
+
+function assertBelow(count: number, limit: number, name: keyof TopologyLimits): void {
+  if (count < limit) return;
+  throw new PosthornError("limit-exceeded", `The broker allows no more than ${limit} (${name}).`, { limit: name, maximum: limit });
+}
+
+function exchangeProperties({ type, durable, autoDelete, internal, arguments: args }: ExchangeDeclaration) {
+  return { properties: { exchangeType: type, durable, autoDelete, internal }, arguments: args };
+}
+
+function queueProperties({ durable, exclusive, autoDelete, arguments: args }: Omit<QueueDeclaration, "name">) {
+  return { properties: { exclusive, durable, autoDelete }, arguments: args };
+}

@@ -1,0 +1,182 @@
+import type { ErrorCode } from "../../protocol/errors.ts";
+import type { Headers } from "../../protocol/header-value.ts";
+
+/**
+ * The seam between the doors (WebSocket sessions, later AMQP and HTTP) and whatever holds the queues.
+ *
+ * The embedded engine is one implementation; another may sit in front of a cluster. So callers must not assume that
+ * routing is synchronous, that a queue lives in this process, or that an operation cannot fail half-way. What an engine
+ * lacks it leaves out of {@link Engine.features}, and the broker answers `not-implemented` for it.
+ *
+ * Control operations return promises; they reject with a `PosthornError` of scope `request`. Messages never cost a
+ * promise: outcomes and deliveries come back through {@link PublishSink} and {@link DeliverySink}.
+ *
+ * Calls of one owner take effect in the order in which they are made, whenever their promises resolve.
+ *
+ * Every implementation passes the suite in `test/contract/engine-contract.ts`.
+ */
+export interface Engine {
+  readonly features: ReadonlySet<EngineFeature>;
+
+  /** Recovers what is durable. Nothing else may be called before this has resolved. */
+  start(): Promise<void>;
+
+  declareExchange(declaration: ExchangeDeclaration): Promise<void>;
+  /** Rejects with `not-found` if there is no such exchange. */
+  checkExchange(name: string): Promise<void>;
+  deleteExchange(name: string, conditions: { ifUnused: boolean }): Promise<void>;
+
+  declareQueue(declaration: QueueDeclaration, owner: Owner): Promise<QueueStatus>;
+  /** Rejects with `not-found` if there is no such queue, with `resource-locked` if it is exclusive to another owner. */
+  checkQueue(name: string, owner: Owner): Promise<QueueStatus>;
+  deleteQueue(name: string, conditions: { ifUnused: boolean; ifEmpty: boolean }, owner: Owner): Promise<number>;
+  purgeQueue(name: string, owner: Owner): Promise<number>;
+
+  bindQueue(binding: QueueBinding, owner: Owner): Promise<void>;
+  unbindQueue(binding: QueueBinding, owner: Owner): Promise<void>;
+
+  /**
+   * Routes a message. `publication` is read during the call only; its envelope's bytes are kept and must not change
+   * afterwards. Exactly one of `confirmed` and `refused` is called for it, at any time after, also during this call.
+   * Messages of one sink keep their order in each queue.
+   */
+  publish(publication: Publication, sink: PublishSink): void;
+
+  /** Too much is waiting for the disk: doors should stop reading from publishers until {@link onRelief}'s call. */
+  readonly congested: boolean;
+  /** `listener` is called each time congestion ends. */
+  onRelief(listener: () => void): void;
+
+  /** The subscription is idle until its `resume` is called for the first time. */
+  subscribe(queue: string, options: SubscribeOptions, owner: Owner, sink: DeliverySink): Promise<Subscription>;
+
+  /** One message, or `undefined` if none is ready. The caller settles it unless `noAck`. */
+  get(queue: string, options: { noAck: boolean }, owner: Owner): Promise<Pulled>;
+
+  /** Settles deliveries of one owner; those whose queue has gone are passed over. Each is named once ever. */
+  settle(deliveries: readonly Delivery[], outcome: SettleOutcome): void;
+
+  /**
+   * The owner has gone for good: its exclusive queues are deleted. Its subscriptions must have been cancelled and its
+   * deliveries settled before.
+   */
+  release(owner: Owner): Promise<void>;
+
+  /** For status pages: cheap, and not exact while work is going on. */
+  counts(): { exchanges: number; queues: number; consumers: number };
+
+  /** Finishes what is under way, makes it durable, and stops. */
+  stop(): Promise<void>;
+}
+
+/** What an engine may or may not be able to do. Later issues add to it. */
+export type EngineFeature = "headers-exchange" | "exclusive-consumer" | "pull";
+
+/** Who holds exclusive queues; compared by identity. `name` is for messages to people. */
+export interface Owner {
+  readonly name: string;
+}
+
+export interface ExchangeDeclaration {
+  readonly name: string;
+  readonly type: string;
+  readonly durable: boolean;
+  readonly autoDelete: boolean;
+  readonly internal: boolean;
+  readonly arguments: Headers;
+}
+
+export interface QueueDeclaration {
+  readonly name: string;
+  readonly durable: boolean;
+  readonly exclusive: boolean;
+  readonly autoDelete: boolean;
+  readonly arguments: Headers;
+}
+
+export interface QueueBinding {
+  readonly queue: string;
+  readonly exchange: string;
+  readonly routingKey: string;
+  readonly arguments: Headers;
+}
+
+export interface QueueStatus {
+  readonly name: string;
+  /** Ready messages; those with consumers do not count. */
+  readonly messages: number;
+  readonly consumers: number;
+}
+
+/** A message on its way in. The object may be used again for the next one: read it during the call only. */
+export interface Publication {
+  readonly number: number;
+  readonly mandatory: boolean;
+  /** `false`: `confirmed` need not be called. */
+  readonly confirm: boolean;
+  readonly exchange: string;
+  readonly routingKey: string;
+  readonly persistent: boolean;
+  readonly priority: number;
+  readonly envelope: Uint8Array;
+  /** Decodes the headers; a function of its own, not a method. */
+  readonly headers: () => Headers;
+}
+
+/** Where the outcomes of one publisher's messages go. */
+export interface PublishSink {
+  /**
+   * Every message from `first` to `last` is on disk in every durable queue it was routed to if it is persistent, or
+   * settled there already. Ranges may come in any order.
+   */
+  confirmed(first: number, last: number): void;
+  refused(number: number, code: ErrorCode, message: string): void;
+  /** A mandatory message without a route. Its `confirmed` follows. */
+  returned(number: number, envelope: Uint8Array): void;
+}
+
+export interface SubscribeOptions {
+  readonly consumerTag: string;
+  /** Most unsettled deliveries; at least 1. Without effect with `noAck`. */
+  readonly prefetch: number;
+  readonly noAck: boolean;
+  readonly exclusive: boolean;
+}
+
+/** A message handed out, and the reference by which it is settled. Opaque otherwise. */
+export interface Delivery {
+  readonly envelope: Uint8Array;
+  readonly redelivered: boolean;
+  /** How often it was handed out before; 0 if never or unknown. */
+  readonly attempts: number;
+}
+
+/** Where the deliveries of one subscription go. */
+export interface DeliverySink {
+  /** Whether the receiver can take more now. After `false`, nothing comes until `resume`. */
+  hasRoom(): boolean;
+  /** The array is reused: read it during the call only. */
+  deliver(deliveries: readonly Delivery[]): void;
+  /** The engine has ended the subscription; what was delivered can still be settled. */
+  cancelled(code: ErrorCode, message: string): void;
+}
+
+export interface Subscription {
+  readonly queue: string;
+  /** Deliveries may (again) be made. */
+  resume(): void;
+  /** No delivery follows this call. Deliveries made stay unsettled. */
+  cancel(): void;
+}
+
+export interface Pulled {
+  readonly delivery: Delivery | undefined;
+  /** Messages still ready. */
+  readonly messages: number;
+}
+
+/**
+ * `ack`: done. `requeue`: back to its place. `reject`: not wanted. `return`: as `requeue`, but the receiver went away
+ * rather than refuse it.
+ */
+export type SettleOutcome = "ack" | "requeue" | "reject" | "return";

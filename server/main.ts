@@ -1,0 +1,54 @@
+#!/usr/bin/env node
+import { readFileSync } from "node:fs";
+import { runCli } from "./cli/run.ts";
+import type { Config } from "./config.ts";
+import { StoreError } from "./embedded/store/store.ts";
+import { createLogger } from "./log.ts";
+import { startBroker } from "./start-broker.ts";
+import { version } from "./version.ts";
+
+/** The broker could not start: the directory is locked, the address is taken, … */
+const startFailureExitCode = 1;
+/** A commit failed. Nothing of it was confirmed; a restart recovers. */
+const storeFailureExitCode = 70;
+
+async function serve(config: Config): Promise<void> {
+  const log = createLogger(config);
+  const running = await startBroker({
+    config,
+    log,
+    onFailure: (error) => {
+      log.fatal({ err: error }, "the store failed: nothing can be confirmed any more, stopping");
+      process.exit(storeFailureExitCode);
+    },
+  }).catch((error: unknown) => {
+    log.fatal(isExpected(error) ? { code: error.code } : { err: error }, `the broker cannot start: ${(error as Error).message}`);
+    process.exit(startFailureExitCode);
+  });
+  log.info({ url: running.url, data: config.memory ? "memory" : config.dataDir, version }, "posthorn is listening");
+  log.info(
+    `publish a first message: node -e 'import("posthorn").then(async ({ connect }) => { ` +
+      `const posthorn = await connect("${running.url}"); const queue = await posthorn.queue("hello").declare(); ` +
+      `await queue.publish("hello, world"); await posthorn.close(); })'`,
+  );
+  const signal = await new Promise<string>((resolve) => {
+    for (const name of ["SIGTERM", "SIGINT"] as const) process.on(name, () => resolve(name));
+  });
+  log.info({ signal }, "stopping");
+  await running.stop();
+  log.info("stopped");
+}
+
+function isExpected(error: unknown): error is { code: string } {
+  return error instanceof StoreError || (error as NodeJS.ErrnoException).syscall === "listen";
+}
+
+process.exitCode = await runCli(process.argv.slice(2), {
+  stdin: process.stdin,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  env: process.env,
+  readFile: (path) => readFileSync(path, "utf8"),
+  version,
+  serve,
+});

@@ -1,0 +1,46 @@
+import type { Headers } from "../../protocol/header-value.ts";
+import { DirectRouter } from "./direct-router.ts";
+import { FanoutRouter } from "./fanout-router.ts";
+import { checkXMatch } from "./header-criteria.ts";
+import { HeadersRouter } from "./headers-router.ts";
+import type { Router } from "./router.ts";
+import { TopicRouter } from "./topic-router.ts";
+
+interface ExchangeTypeRow {
+  createRouter<D>(): Router<D>;
+  /** Says what is wrong with a binding to an exchange of this type; undefined if nothing is. */
+  checkBinding(routingKey: string, args: Headers): string | undefined;
+}
+
+/** Arguments that a type ignores are not wrong: they still tell bindings apart. */
+const acceptsAnything = (): undefined => undefined;
+
+/** Every exchange type there is. A new one is a row here. */
+export const exchangeTypes = {
+  direct: { createRouter: <D>() => new DirectRouter<D>(), checkBinding: acceptsAnything },
+  fanout: { createRouter: <D>() => new FanoutRouter<D>(), checkBinding: acceptsAnything },
+  topic: { createRouter: <D>() => new TopicRouter<D>(), checkBinding: acceptsAnything },
+  headers: {
+    createRouter: <D>() => new HeadersRouter<D>(),
+    checkBinding: (_routingKey: string, args: Headers) => checkXMatch(args),
+  },
+} as const satisfies Record<string, ExchangeTypeRow>;
+
+export type ExchangeType = keyof typeof exchangeTypes;
+
+export function isExchangeType(type: string): type is ExchangeType {
+  return Object.hasOwn(exchangeTypes, type);
+}
+
+/** An empty router for a new exchange. */
+export function createRouter<D>(type: ExchangeType): Router<D> {
+  return exchangeTypes[type].createRouter<D>();
+}
+
+/**
+ * Says in a sentence what is wrong with a binding to an exchange of this type, naming the argument; undefined if nothing is.
+ * The length of the routing key is not checked here: it is the same for every type.
+ */
+export function checkBinding(type: ExchangeType, routingKey: string, args: Headers): string | undefined {
+  return exchangeTypes[type].checkBinding(routingKey, args);
+}

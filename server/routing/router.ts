@@ -1,0 +1,35 @@
+import type { Headers } from "../../protocol/header-value.ts";
+
+/**
+ * The bindings of one exchange, and which of them a message matches.
+ *
+ * `D` is a destination: whatever messages are routed to. Destinations are told apart by identity.
+ * One destination may have many bindings; it takes part until the last of them is removed.
+ *
+ * Nothing here throws or waits. Matching adds to a set that the caller brings, so that one message which reaches
+ * a queue over several bindings or several exchanges arrives there once. An exchange type that picks one destination
+ * out of many (by hash, by lot) fits the same contract: it adds one destination and is not `keyOnly`.
+ */
+export interface Router<D> {
+  /**
+   * Whether matching depends on the routing key alone. If so, results may be cached by key until the next
+   * `bind` or `unbind`, and `match` never calls `headers`.
+   */
+  readonly keyOnly: boolean;
+
+  /**
+   * Adds a binding. The caller guarantees that `checkBinding` accepted it and that the identical binding
+   * (routing key, arguments as `bindingIdentity` sees them, destination) is not there yet, and leaves `args` unchanged from then on.
+   */
+  bind(routingKey: string, args: Headers, destination: D): void;
+
+  /** Removes a binding. The caller guarantees that this very binding is there. */
+  unbind(routingKey: string, args: Headers, destination: D): void;
+
+  /**
+   * Adds every destination with at least one matching binding to `into`.
+   *
+   * @param headers called at most once, and only by exchange types that read headers: decoding them costs.
+   */
+  match(routingKey: string, headers: () => Headers, into: Set<D>): void;
+}

@@ -1,0 +1,17 @@
+/** What a session needs of its connection. `ws` provides it in `websocket-listener.ts`, tests in memory. */
+export interface ClientSocket {
+  readonly remoteAddress: string;
+  /** Bytes handed over and not yet taken by the operating system. */
+  readonly bufferedBytes: number;
+  /** `onTaken` is called once the operating system has taken the bytes, or the connection has ended. */
+  send(data: string | Uint8Array, onTaken: () => void): void;
+  /** Stops reading; what has been read already still arrives. */
+  pause(): void;
+  resume(): void;
+  /** The limits for clients that have not said who they are end here. */
+  admit(): void;
+  /** Closes in order: what was sent before still arrives. */
+  close(code: number, reason: string): void;
+  /** Cuts the connection. */
+  terminate(): void;
+}

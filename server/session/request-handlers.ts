@@ -1,0 +1,96 @@
+import { PosthornError } from "../../protocol/errors.ts";
+import type { Reply, RequestFrame, RequestType } from "../../protocol/frames.ts";
+import type { SessionContext } from "./session-context.ts";
+
+/** The answer to a request, and what must not happen before it is sent. */
+export interface Answer<T extends RequestType> {
+  readonly reply: Reply<T>;
+  readonly after?: () => void;
+}
+
+type Handler<T extends RequestType> = (session: SessionContext, frame: RequestFrame<T>) => Promise<Answer<T>>;
+
+/** Requests of an open session; `hello` and `bye` are the session's own business. */
+export type HandledRequest = Exclude<RequestType, "hello" | "bye">;
+
+/** One handler a request: translates and leaves the deciding to the broker. */
+export const requestHandlers: { readonly [T in HandledRequest]: Handler<T> } = {
+  async "exchange.declare"({ broker, visitor }, frame) {
+    return { reply: await broker.declareExchange(visitor, frame) };
+  },
+
+  async "exchange.delete"({ broker, visitor }, frame) {
+    return { reply: await broker.deleteExchange(visitor, frame) };
+  },
+
+  async "queue.declare"(session, frame) {
+    const { broker, visitor } = session;
+    const isGenerated = !frame.queue && !frame.passive;
+    const queue = isGenerated ? broker.newQueueName() : queueOf(session, frame.queue);
+    const declared = broker.declareQueue(visitor, queue, isGenerated, frame);
+    // Set before the answer, so that a request sent right behind this one finds it.
+    session.lastQueue = queue;
+    return { reply: await declared };
+  },
+
+  async "queue.delete"(session, frame) {
+    return { reply: await session.broker.deleteQueue(session.visitor, queueOf(session, frame.queue), frame) };
+  },
+
+  async "queue.purge"(session, frame) {
+    return { reply: await session.broker.purgeQueue(session.visitor, queueOf(session, frame.queue)) };
+  },
+
+  async "queue.bind"(session, frame) {
+    const queue = queueOf(session, frame.queue);
+    const routingKey = routingKeyOf(queue, frame);
+    return { reply: await session.broker.bindQueue(session.visitor, queue, routingKey, frame) };
+  },
+
+  async "queue.unbind"(session, frame) {
+    const queue = queueOf(session, frame.queue);
+    const routingKey = routingKeyOf(queue, frame);
+    return { reply: await session.broker.unbindQueue(session.visitor, queue, routingKey, frame) };
+  },
+
+  async "queue.get"(session, frame) {
+    const { broker, visitor, outbox, consumers } = session;
+    const { delivery, messages } = await broker.get(visitor, queueOf(session, frame.queue), frame);
+    if (delivery !== undefined) {
+      const { window } = consumers.pulled;
+      const number = frame.noAck ? window.skip() : window.add(delivery);
+      outbox.deliver(0, number, delivery.redelivered, delivery.attempts, delivery.envelope);
+    }
+    return { reply: { delivered: delivery === undefined ? 0 : 1, messageCount: messages } };
+  },
+
+  async "queue.consume"(session, frame) {
+    const { broker, visitor, consumers } = session;
+    const queue = queueOf(session, frame.queue);
+    const consumer = consumers.open(frame.consumerTag ?? "", frame.noAck ?? false);
+    try {
+      consumer.subscription = await broker.subscribe(visitor, queue, consumer.tag, frame, consumer);
+    } catch (error) {
+      consumers.discard(consumer);
+      throw error;
+    }
+    const reply = { consumer: consumer.number, consumerTag: consumer.tag, prefetch: broker.prefetchFor(frame.prefetch) };
+    return { reply, after: () => consumer.subscription?.resume() };
+  },
+
+  async "consumer.cancel"({ consumers }, frame) {
+    consumers.cancel(frame.consumer);
+    return { reply: {} };
+  },
+};
+
+function queueOf({ lastQueue }: SessionContext, asked: string | undefined): string {
+  const queue = asked || lastQueue;
+  if (queue !== "") return queue;
+  throw new PosthornError("not-found", "No queue is named, and this session has not declared one.", { field: "queue" });
+}
+
+/** With neither queue nor key named, the key is the queue's name (SEMANTICS 26). */
+function routingKeyOf(queue: string, { queue: asked, routingKey }: { queue?: string; routingKey?: string }): string {
+  return !asked && !routingKey ? queue : (routingKey ?? "");
+}

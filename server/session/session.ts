@@ -1,0 +1,447 @@
+import { encodeMessage } from "../../protocol/binary-codec.ts";
+import { BinaryFrameReader, publishFlags } from "../../protocol/binary-frames.ts";
+import { frameError } from "../../protocol/byte-reader.ts";
+import { EnvelopeHead } from "../../protocol/envelope.ts";
+import { type ErrorCode, errorCatalogue, PosthornError, type SessionErrorCode } from "../../protocol/errors.ts";
+import type { RequestFrame, SettleFrame, WelcomeFrame } from "../../protocol/frames.ts";
+import { messageFrameFromJson } from "../../protocol/json-codec.ts";
+import { protocolVersion } from "../../protocol/version.ts";
+import type { Broker } from "../broker/broker.ts";
+import type { Login } from "../broker/login.ts";
+import type { Visitor } from "../broker/visitor.ts";
+import type { PublishSink, SettleOutcome } from "../engine/engine.ts";
+import type { ClientSocket } from "./client-socket.ts";
+import { ConsumerTable } from "./consumer-table.ts";
+import { parseFrame, type UncheckedFrame, validateFrame } from "./frame-validator.ts";
+import { Outbox, type OutboxLimits } from "./outbox.ts";
+import { ReadGate } from "./read-gate.ts";
+import { type Answer, type HandledRequest, requestHandlers } from "./request-handlers.ts";
+import type { SessionContext } from "./session-context.ts";
+
+export interface SessionLimits extends OutboxLimits {
+  readonly maxMessageBytes: number;
+  readonly maxHeaderBytes: number;
+  readonly maxFrameBytes: number;
+  readonly maxPrefetch: number;
+  readonly defaultPrefetch: number;
+  readonly maxConsumers: number;
+  readonly helloTimeoutMs: number;
+  /** What the broker proposes. */
+  readonly heartbeatMs: number;
+}
+
+export interface SessionOptions {
+  readonly id: string;
+  readonly socket: ClientSocket;
+  readonly broker: Broker;
+  readonly login: Login;
+  readonly limits: SessionLimits;
+  readonly product: { readonly product: string; readonly version: string };
+  /** Milliseconds of a clock that never goes back. */
+  readonly nowMs: number;
+  readonly events: SessionEvents;
+}
+
+export interface SessionEvents {
+  onOpen(session: Session): void;
+  onEnd(session: Session, why: string): void;
+  /** Something failed that should not have. */
+  onError(session: Session, error: unknown): void;
+}
+
+type State = "greeting" | "admitting" | "open" | "closing" | "closed";
+
+/** Which state may follow which. */
+const transitions: { readonly [from in State]: readonly State[] } = {
+  greeting: ["admitting", "closing", "closed"],
+  admitting: ["open", "closing", "closed"],
+  open: ["closing", "closed"],
+  closing: ["closed"],
+  closed: [],
+};
+
+/** Frames that a client may send ahead of its welcome. */
+const maxEarlyFrames = 64;
+/** How long a client may take to answer a close. */
+const closeTimeoutMs = 5000;
+const shortestHeartbeatMs = 1000;
+
+/**
+ * One connected client.
+ *
+ *     greeting ──hello──▶ admitting ──welcome──▶ open ──bye, error, shutdown──▶ closing ──▶ closed
+ *        └──────────────error, time out──────────────────────────────────────────▲            ▲
+ *                                              connection lost, in any state ────────────────────┘
+ *
+ * A frame is parsed, checked against its schema, handled and answered here; what it means is decided by the broker.
+ * No error of one client leaves its session.
+ */
+export class Session implements PublishSink {
+  readonly id: string;
+  readonly outbox: Outbox;
+  readonly #options: SessionOptions;
+  readonly #socket: ClientSocket;
+  readonly #broker: Broker;
+  readonly #consumers: ConsumerTable;
+  readonly #reader = new BinaryFrameReader();
+  readonly #head = new EnvelopeHead();
+  readonly #gate: ReadGate;
+  #state: State = "greeting";
+  #visitor: Visitor | undefined;
+  #context: SessionContext | undefined;
+  #encoding: "json" | "binary" = "json";
+  #early: (string | Uint8Array)[] = [];
+  /** Number of the last publish. */
+  #published = 0;
+  #heartbeatMs = 0;
+  #heard = false;
+  #heardAtMs: number;
+  #sentAtMs: number;
+  #sentBytes = 0;
+  #closingSinceMs: number | undefined;
+  readonly #openedAtMs: number;
+  #endReason = "connection lost";
+
+  constructor(options: SessionOptions) {
+    this.id = options.id;
+    this.#options = options;
+    this.#socket = options.socket;
+    this.#broker = options.broker;
+    this.#gate = new ReadGate(options.socket);
+    this.#openedAtMs = this.#heardAtMs = this.#sentAtMs = options.nowMs;
+    this.outbox = new Outbox(options.socket, options.limits, {
+      onRoom: () => this.#consumers.resumeAll(),
+      onOverfull: () => this.#gate.hold("overfull"),
+      onDrained: () => this.#gate.release("overfull"),
+    });
+    this.#consumers = new ConsumerTable(this.outbox, options.limits.maxConsumers);
+  }
+
+  get state(): State {
+    return this.#state;
+  }
+
+  get user(): string | undefined {
+    return this.#visitor?.user;
+  }
+
+  get remoteAddress(): string {
+    return this.#socket.remoteAddress;
+  }
+
+  /** A WebSocket message has arrived. */
+  receive(data: string | Uint8Array): void {
+    this.#heard = true;
+    try {
+      if (this.#state === "open") this.#receiveOpen(data);
+      else if (this.#state === "greeting") this.#greet(data);
+      else if (this.#state === "admitting") this.#keepEarly(data);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** The connection has ended. */
+  disconnected(): void {
+    if (this.#state === "closed") return;
+    this.#enter("closed");
+    this.#leave();
+    this.#options.events.onEnd(this, this.#endReason);
+  }
+
+  /** Called a few times a second: deadlines and heartbeats. */
+  tick(nowMs: number): void {
+    if (this.#heard) {
+      this.#heard = false;
+      this.#heardAtMs = nowMs;
+    }
+    if (this.#state === "closing") {
+      this.#closingSinceMs ??= nowMs;
+      if (nowMs - this.#closingSinceMs >= closeTimeoutMs) this.#socket.terminate();
+    } else if (this.#state === "open") this.#beat(nowMs);
+    else if (nowMs - this.#openedAtMs >= this.#options.limits.helloTimeoutMs) {
+      this.end("hello-timeout", `No hello came within ${this.#options.limits.helloTimeoutMs} ms.`);
+    }
+  }
+
+  /** Ends the session for a reason of the catalogue. */
+  end(code: SessionErrorCode, message: string): void {
+    if (this.#state === "closing" || this.#state === "closed") return;
+    this.outbox.control({ type: "error", code, message });
+    this.#close(errorCatalogue[code].closeCode, code, message);
+  }
+
+  /** Tells the client to come back later, and ends the session. */
+  goAway(message: string, retryAfterMs: number): void {
+    if (this.#state === "closing" || this.#state === "closed") return;
+    const code = "shutting-down";
+    this.outbox.control({ type: "goaway", code, message, retryAfterMs });
+    this.#close(errorCatalogue[code].closeCode, code, message);
+  }
+
+  terminate(): void {
+    this.#socket.terminate();
+  }
+
+  /** The disk has caught up: reading goes on. */
+  relieve(): void {
+    this.#gate.release("congested");
+  }
+
+  confirmed(first: number, last: number): void {
+    if (this.#state === "open") this.outbox.confirmed(first, last);
+  }
+
+  refused(number: number, code: ErrorCode, message: string): void {
+    if (this.#state === "open") this.outbox.refused(number, code, message);
+  }
+
+  returned(number: number, envelope: Uint8Array): void {
+    if (this.#state !== "open") return;
+    this.outbox.returned(number, "no-route", "No queue is bound for this message.", envelope);
+  }
+
+  #enter(next: State): void {
+    if (!transitions[this.#state].includes(next)) throw new Error(`A session cannot go from ${this.#state} to ${next}.`);
+    this.#state = next;
+  }
+
+  #greet(data: string | Uint8Array): void {
+    const hello = typeof data === "string" ? this.#parseHello(data) : undefined;
+    if (hello === undefined) {
+      this.end("hello-required", "The first frame must be a valid hello, as text.");
+      return;
+    }
+    if (hello.protocol !== protocolVersion) {
+      this.end("unsupported-protocol", `This broker speaks protocol version ${protocolVersion}.`);
+      return;
+    }
+    this.#enter("admitting");
+    this.#options.login.authenticate(hello.credentials, this.remoteAddress).then(
+      (user) => this.#admit(hello, user),
+      (error: unknown) => this.#fail(error),
+    );
+  }
+
+  #parseHello(text: string): RequestFrame<"hello"> | undefined {
+    try {
+      const frame = parseFrame(text);
+      if (frame.type !== "hello") return undefined;
+      validateFrame(frame);
+      return frame.fields as unknown as RequestFrame<"hello">;
+    } catch (error) {
+      // The frame says what is wrong; the close that follows says that it has to be right.
+      this.#sendError(undefined, error);
+      return undefined;
+    }
+  }
+
+  #keepEarly(data: string | Uint8Array): void {
+    if (this.#early.length < maxEarlyFrames) this.#early.push(data);
+    else this.end("hello-required", "Too many frames were sent ahead of the welcome.");
+  }
+
+  #admit(hello: RequestFrame<"hello">, user: string): void {
+    if (this.#state !== "admitting") return;
+    this.#enter("open");
+    this.#socket.admit();
+    const { limits, product } = this.#options;
+    this.#visitor = { name: this.id, user };
+    this.#context = {
+      broker: this.#broker,
+      visitor: this.#visitor,
+      outbox: this.outbox,
+      consumers: this.#consumers,
+      lastQueue: "",
+    };
+    this.#encoding = hello.encoding ?? "json";
+    this.#heartbeatMs = agreeHeartbeat(hello.heartbeatMs, limits.heartbeatMs);
+    this.outbox.configure(this.#encoding, hello.limits?.maxFrameBytes ?? limits.maxFrameBytes);
+    const { maxMessageBytes, maxHeaderBytes, maxFrameBytes, maxPrefetch, defaultPrefetch, maxConsumers } = limits;
+    const welcome: WelcomeFrame = {
+      type: "welcome",
+      id: hello.id,
+      protocol: protocolVersion,
+      session: this.id,
+      resumeWindowMs: 0,
+      user,
+      encoding: this.#encoding,
+      heartbeatMs: this.#heartbeatMs,
+      limits: { maxMessageBytes, maxHeaderBytes, maxFrameBytes, maxPrefetch, defaultPrefetch, maxConsumers },
+      server: product,
+    };
+    this.outbox.control(welcome);
+    this.#options.events.onOpen(this);
+    for (const data of this.#early.splice(0)) this.receive(data);
+  }
+
+  #receiveOpen(data: string | Uint8Array): void {
+    if (typeof data !== "string") {
+      if (this.#encoding !== "binary") throw frameError("This session speaks JSON: binary messages are not expected.");
+      this.#receiveFrames(data);
+    } else this.#receiveText(data);
+    if (this.#broker.congested) this.#gate.hold("congested");
+  }
+
+  #receiveFrames(bytes: Uint8Array): void {
+    const reader = this.#reader;
+    reader.start(bytes);
+    for (let type = reader.next(); type !== undefined; type = reader.next()) {
+      if (type === "publish") this.#publish(reader.number, reader.flags, reader.envelope);
+      else if (type === "settle") this.#settle(reader.consumer, reader.first, reader.last, reader.outcome);
+      else throw frameError(`A client does not send ${type} frames.`);
+    }
+  }
+
+  #receiveText(text: string): void {
+    let frame: UncheckedFrame | undefined;
+    try {
+      frame = parseFrame(text);
+      validateFrame(frame);
+      this.#handle(frame);
+    } catch (error) {
+      if (isSessionError(error)) throw error;
+      if (frame?.type === "publish" && this.#refuseJsonPublish(frame, error)) return;
+      this.#sendError(frame?.id, error);
+    }
+  }
+
+  #handle(frame: UncheckedFrame): void {
+    switch (frame.type) {
+      case "heartbeat":
+        return;
+      case "publish":
+      case "settle":
+        if (this.#encoding !== "json") throw frameError(`This session speaks binary: ${frame.type} is not expected as text.`);
+        this.#handleJsonMessage(frame);
+        return;
+      case "hello":
+        throw new PosthornError("already-open", "The session is open; a second hello changes nothing.");
+      case "bye":
+        this.#leave();
+        this.outbox.control({ type: "ok", id: frame.id as number });
+        this.#close(1000, "bye", "bye");
+        return;
+      default:
+        void this.#respond(frame.fields as unknown as RequestFrame<HandledRequest>);
+    }
+  }
+
+  async #respond(frame: RequestFrame<HandledRequest>): Promise<void> {
+    try {
+      // The type picks the handler, so frame and handler belong together: more than the compiler can follow.
+      const handler = requestHandlers[frame.type] as Handler;
+      const { reply, after } = await handler(this.#context!, frame);
+      if (this.#state !== "open") return;
+      this.outbox.control({ type: "ok", id: frame.id, ...reply });
+      after?.();
+    } catch (error) {
+      if (this.#state === "open") this.#sendError(frame.id, error);
+    }
+  }
+
+  #handleJsonMessage({ fields }: UncheckedFrame): void {
+    const frame = messageFrameFromJson(fields as { type: string });
+    if (frame.type === "publish") {
+      const flags = (frame.mandatory ? publishFlags.mandatory : 0) | (frame.confirm ? 0 : publishFlags.unconfirmed);
+      this.#publish(frame.number, flags, encodeMessage(frame.message));
+    } else {
+      const { consumer, first, last, outcome } = frame as SettleFrame;
+      this.#settle(consumer, first, last, outcome);
+    }
+  }
+
+  /** A publish that is not valid uses up its number, if that is right, and is refused like any other. */
+  #refuseJsonPublish({ fields }: UncheckedFrame, error: unknown): boolean {
+    if (!(error instanceof PosthornError) || fields.number !== this.#published + 1) return false;
+    this.#published++;
+    this.outbox.refused(this.#published, error.code, error.message);
+    return true;
+  }
+
+  #publish(number: number, flags: number, envelope: Uint8Array): void {
+    if (number !== this.#published + 1) {
+      throw frameError(`Publish ${number} is out of order: ${this.#published + 1} is next.`);
+    }
+    this.#head.read(envelope);
+    this.#published = number;
+    this.#broker.publish(this.#visitor!, this.#head, number, flags, this);
+  }
+
+  #settle(consumer: number, first: number, last: number, outcome: SettleOutcome): void {
+    try {
+      this.#broker.settle(this.#consumers.settle(consumer, first, last), outcome);
+    } catch (error) {
+      this.#sendError(undefined, error);
+    }
+  }
+
+  #beat(nowMs: number): void {
+    if (this.outbox.sentBytes !== this.#sentBytes) {
+      this.#sentBytes = this.outbox.sentBytes;
+      this.#sentAtMs = nowMs;
+    }
+    // While the broker itself does not read, it cannot hold silence against the client.
+    if (this.#gate.isHeldBy("congested")) this.#heardAtMs = nowMs;
+    if (this.#heartbeatMs === 0) return;
+    if (nowMs - this.#heardAtMs >= 2 * this.#heartbeatMs) {
+      if (this.#gate.isHeldBy("overfull")) this.end("slow-consumer", "Too much waits to be read by this client.");
+      else this.end("heartbeat-timeout", `Nothing was heard for ${2 * this.#heartbeatMs} ms.`);
+    } else if (nowMs - this.#sentAtMs >= this.#heartbeatMs / 2) {
+      this.outbox.control({ type: "heartbeat" });
+    }
+  }
+
+  #sendError(id: number | undefined, error: unknown): void {
+    if (this.#state === "closing" || this.#state === "closed") return;
+    const known = error instanceof PosthornError ? error : this.#unexpected(error);
+    const { code, message, details } = known;
+    this.outbox.control({
+      type: "error",
+      ...(id !== undefined && { id }),
+      code,
+      message,
+      ...(Object.keys(details).length > 0 && { details }),
+    });
+  }
+
+  /** What cannot be answered for one request alone ends the session. */
+  #fail(error: unknown): void {
+    const known = error instanceof PosthornError ? error : this.#unexpected(error);
+    const code = isSessionError(known) ? (known.code as SessionErrorCode) : "session-failed";
+    this.end(code, known.message);
+  }
+
+  #unexpected(error: unknown): PosthornError {
+    this.#options.events.onError(this, error);
+    return new PosthornError("internal-error", "The broker failed to do this. Its log says why.");
+  }
+
+  #close(closeCode: number, code: string, message: string): void {
+    this.#enter("closing");
+    this.#endReason = code;
+    this.#leave();
+    this.outbox.flush();
+    this.#socket.close(closeCode, message);
+  }
+
+  /** Gives back what the session holds: deliveries return to their queues, and exclusive queues go. */
+  #leave(): void {
+    const visitor = this.#visitor;
+    if (visitor === undefined) return;
+    this.#visitor = undefined;
+    this.#broker.settle(this.#consumers.endAll(), "return");
+    this.#broker.release(visitor).catch((error: unknown) => this.#options.events.onError(this, error));
+  }
+}
+
+type Handler = (session: SessionContext, frame: RequestFrame<HandledRequest>) => Promise<Answer<HandledRequest>>;
+
+function isSessionError(error: unknown): boolean {
+  return error instanceof PosthornError && errorCatalogue[error.code].scope === "session";
+}
+
+function agreeHeartbeat(wished: number | undefined, proposed: number): number {
+  if (wished === 0) return 0;
+  return Math.max(shortestHeartbeatMs, Math.min(wished ?? proposed, proposed));
+}

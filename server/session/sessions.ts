@@ -1,0 +1,80 @@
+import { randomBytes } from "node:crypto";
+import type { Broker } from "../broker/broker.ts";
+import type { Login } from "../broker/login.ts";
+import type { ClientSocket } from "./client-socket.ts";
+import { Session, type SessionEvents, type SessionLimits } from "./session.ts";
+
+export interface SessionsOptions {
+  readonly broker: Broker;
+  readonly login: Login;
+  readonly limits: SessionLimits;
+  readonly product: { readonly product: string; readonly version: string };
+  /** Milliseconds of a clock that never goes back. */
+  readonly now: () => number;
+  readonly events: SessionEvents;
+}
+
+/** How often sessions look at their deadlines. */
+export const tickMs = 250;
+
+/** All sessions of the broker. */
+export class Sessions {
+  readonly #options: SessionsOptions;
+  readonly #sessions = new Set<Session>();
+  #emptyWaiters: (() => void)[] = [];
+
+  constructor(options: SessionsOptions) {
+    this.#options = options;
+    options.broker.onRelief(() => {
+      for (const session of this.#sessions) session.relieve();
+    });
+  }
+
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  /** A connection has been made. Its owner calls the session's `receive` and `disconnected`. */
+  open(socket: ClientSocket): Session {
+    const { broker, login, limits, product, now, events } = this.#options;
+    const session = new Session({
+      id: randomBytes(12).toString("base64url"),
+      socket,
+      broker,
+      login,
+      limits,
+      product,
+      nowMs: now(),
+      events: { ...events, onEnd: (ended, why) => this.#ended(ended, why) },
+    });
+    this.#sessions.add(session);
+    return session;
+  }
+
+  /** To be called every {@link tickMs}. */
+  tick(): void {
+    const nowMs = this.#options.now();
+    for (const session of this.#sessions) session.tick(nowMs);
+  }
+
+  /** Tells all clients to leave and waits until they have; cuts off who has not after `timeoutMs`. */
+  async close(timeoutMs: number): Promise<void> {
+    for (const session of this.#sessions) session.goAway("The broker is stopping.", retryAfterMs);
+    if (this.#sessions.size === 0) return;
+    const empty = new Promise<void>((resolve) => this.#emptyWaiters.push(resolve));
+    const timer = setTimeout(() => {
+      for (const session of this.#sessions) session.terminate();
+    }, timeoutMs);
+    await empty;
+    clearTimeout(timer);
+  }
+
+  #ended(session: Session, why: string): void {
+    this.#sessions.delete(session);
+    this.#options.events.onEnd(session, why);
+    if (this.#sessions.size === 0) for (const resolve of this.#emptyWaiters.splice(0)) resolve();
+  }
+}
+
+/** What clients are told to wait before they come back after a stop: about the time that a restart takes. */
+const retryAfterMs = 500;

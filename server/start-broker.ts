@@ -1,0 +1,138 @@
+import type { Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { fileURLToPath } from "node:url";
+import { addressKey } from "./broker/address-key.ts";
+import { Broker } from "./broker/broker.ts";
+import { Login } from "./broker/login.ts";
+import { LoginThrottle } from "./broker/login-throttle.ts";
+import { Users } from "./broker/users.ts";
+import { isLoopback } from "./config/loopback.ts";
+import type { Config } from "./config.ts";
+import { EmbeddedEngine } from "./embedded/embedded-engine.ts";
+// LMDB
+import { MemoryStore } from "./embedded/store/memory-store.ts";
+import type { Store } from "./embedded/store/store.ts";
+import { createHttpServer } from "./http/http-server.ts";
+import { originAllowed } from "./http/origin.ts";
+import type { Logger } from "./log.ts";
+import { Sessions, tickMs } from "./session/sessions.ts";
+import { WebSocketListener } from "./session/websocket-listener.ts";
+import { version } from "./version.ts";
+
+export interface StartOptions {
+  readonly config: Config;
+  readonly log: Logger;
+  /**
+   * The store has failed: nothing can be confirmed any more, and the process should end so that a restart can recover.
+   * `main.ts` exits with {@link storeFailureExitCode}.
+   */
+  readonly onFailure: (error: unknown) => void;
+  /** Default: LMDB in `config.dataDir`, or memory with `config.memory`. */
+  readonly store?: Store;
+  /** Milliseconds of a clock that never goes back. Default `performance.now`. */
+  readonly now?: () => number;
+}
+
+/** A broker that runs. */
+export interface RunningBroker {
+  readonly host: string;
+  readonly port: number;
+  /** Where clients connect: `ws://…`. */
+  readonly url: string;
+  /** Stops accepting, tells clients, writes what is under way, and ends. */
+  stop(): Promise<void>;
+}
+
+/** Builds a broker from its parts and starts it. Rejects if the store cannot be opened or the address is taken. */
+export async function startBroker({ config, log, onFailure, ...options }: StartOptions): Promise<RunningBroker> {
+  const now = options.now ?? (() => performance.now());
+  const store = options.store ?? (config.memory ? new MemoryStore() : new MemoryStore());
+  const engine = new EmbeddedEngine({
+    store,
+    limits: config,
+    memoryBudgetBytes: config.memoryBudgetBytes,
+    queueMemoryBytes: config.queueMemoryBytes,
+    maxUncommittedBytes: config.maxUncommittedBytes,
+    defer: (callback) => void setImmediate(callback),
+    delay: (delayMs, callback) => void setTimeout(callback, delayMs).unref(),
+    events: {
+      onFailure,
+      onDamage: (queue, error) => log.error({ queue, err: error }, "A queue's messages cannot be read: nothing is delivered from it"),
+    },
+  });
+  const broker = new Broker({
+    engine,
+    limits: config,
+    onEvent: ({ type, ...facts }) => (type === "login-failed" ? log.warn(facts, type) : log.debug(facts, type)),
+  });
+  const login = new Login(new Users(config.users), new LoginThrottle({ now }), (event) => log.warn(event, "login failed"));
+  const sessions = new Sessions({
+    broker,
+    login,
+    now,
+    product: { product: "posthorn", version },
+    limits: {
+      ...config,
+      maxConsumers: config.maxConsumersPerSession,
+      highWaterBytes: config.outboundHighWaterBytes,
+      maxBytes: config.outboundMaxBytes,
+    },
+    events: {
+      onOpen: ({ id, user, remoteAddress }) => log.info({ session: id, user, from: remoteAddress }, "client connected"),
+      onEnd: ({ id, user }, why) => log.info({ session: id, user, why }, "client gone"),
+      onError: ({ id }, error) => log.error({ session: id, err: error }, "a request failed inside the broker"),
+    },
+  });
+  const boundToLoopback = isLoopback(config.host);
+  let isStopping = false;
+  const server = createHttpServer({
+    clientScriptPath: fileURLToPath(new URL("../client.js", import.meta.url)),
+    health: () => ({ status: isStopping ? "stopping" : "ok", version }),
+    onError: (error) => log.error({ err: error }, "an HTTP request failed"),
+  });
+  const listener = new WebSocketListener({
+    server,
+    sessions,
+    limits: config,
+    originAllowed: (origin, host) => originAllowed(origin, host, config.allowedOrigins, boundToLoopback),
+    addressKey,
+    onRefused: (from, status, why) => log.warn({ from, status, why }, "connection refused"),
+  });
+
+  await engine.start();
+  try {
+    await listen(server, config.host, config.port);
+  } catch (error) {
+    await engine.stop();
+    throw error;
+  }
+  const ticker = setInterval(() => sessions.tick(), tickMs);
+  const { port } = server.address() as AddressInfo;
+  const shownHost = config.host.includes(":") ? `[${config.host}]` : config.host;
+
+  return {
+    host: config.host,
+    port,
+    url: `ws://${shownHost}:${port}`,
+    async stop() {
+      isStopping = true;
+      listener.close();
+      await sessions.close(config.shutdownTimeoutMs);
+      clearInterval(ticker);
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeAllConnections();
+      await closed;
+      await engine.stop();
+    },
+  };
+}
+
+function listen(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, host, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+}

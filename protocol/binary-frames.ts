@@ -164,6 +164,11 @@ export class BinaryFrameReader {
     this.#reader.end = bytes.length;
   }
 
+  /** What has not been read yet: a view, not a copy. Begins with a whole frame. */
+  get rest(): Uint8Array {
+    return this.#reader.bytes.subarray(this.#reader.at);
+  }
+
   /**
    * The type of the next frame, `undefined` at the end.
    * @throws PosthornError `frame-error`; what follows in the same message cannot be read either.

@@ -9,7 +9,7 @@ import { Users } from "./broker/users.ts";
 import { isLoopback } from "./config/loopback.ts";
 import type { Config } from "./config.ts";
 import { EmbeddedEngine } from "./embedded/embedded-engine.ts";
-// LMDB
+import { LmdbStore } from "./embedded/store/lmdb-store.ts";
 import { MemoryStore } from "./embedded/store/memory-store.ts";
 import type { Store } from "./embedded/store/store.ts";
 import { createHttpServer } from "./http/http-server.ts";
@@ -46,7 +46,7 @@ export interface RunningBroker {
 /** Builds a broker from its parts and starts it. Rejects if the store cannot be opened or the address is taken. */
 export async function startBroker({ config, log, onFailure, ...options }: StartOptions): Promise<RunningBroker> {
   const now = options.now ?? (() => performance.now());
-  const store = options.store ?? (config.memory ? new MemoryStore() : new MemoryStore());
+  const store = options.store ?? (config.memory ? new MemoryStore() : new LmdbStore({ directory: config.dataDir }));
   const engine = new EmbeddedEngine({
     store,
     limits: config,

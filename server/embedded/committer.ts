@@ -1,6 +1,6 @@
 import type { PublishSink } from "../engine/engine.ts";
 import type { Message } from "./message.ts";
-import type { Queue } from "./queue.ts";
+import type { PendingChanges, Queue } from "./queue.ts";
 import type { NewMessage, QueueChanges, RecordChange, Store } from "./store/store.ts";
 
 export interface CommitterOptions {
@@ -44,8 +44,12 @@ export class Committer {
   #underWay = 0;
   /** The commit handed over last. */
   #latest: Promise<void> = Promise.resolve();
-  #scheduled = false;
+  /** The batch holds something. */
+  #hasWork = false;
+  /** A commit is built at the end of this turn. */
+  #isBuildDue = false;
   #failed = false;
+  #failure: unknown;
   #nextMessageId: number;
   /** Bytes of messages that are not on disk yet. */
   #unflushedBytes = 0;
@@ -64,7 +68,7 @@ export class Committer {
 
   /** Nothing waits and nothing is under way. */
   get isIdle(): boolean {
-    return this.#underWay === 0 && !this.#scheduled;
+    return this.#underWay === 0 && !this.#hasWork;
   }
 
   onRelief(listener: () => void): void {
@@ -116,22 +120,31 @@ export class Committer {
     });
   }
 
-  /** Resolves when nothing is left to write. */
+  /** Resolves when nothing is left to write. Rejects with what made a commit fail. */
   async idle(): Promise<void> {
-    while (!this.isIdle) await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
+    while (!this.isIdle) {
+      if (this.#failed) throw this.#failure;
+      await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
+    }
   }
 
   #schedule(): void {
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    if (this.#underWay < maxCommitsUnderWay) this.#options.defer(() => this.#build());
+    this.#hasWork = true;
+    this.#deferBuild();
+  }
+
+  /** Called again when a commit is flushed, as none is built while as many are under way as may be. */
+  #deferBuild(): void {
+    if (!this.#hasWork || this.#isBuildDue || this.#underWay === maxCommitsUnderWay) return;
+    this.#isBuildDue = true;
+    this.#options.defer(() => this.#build());
   }
 
   #build(): void {
     if (this.#failed) return;
-    this.#scheduled = false;
     const batch = this.#batch;
     this.#batch = emptyBatch();
+    this.#hasWork = false;
     const messages = this.#numbered(batch.messages);
     const lastSeqs: number[] = [];
     const queues: QueueChanges[] = [];
@@ -141,8 +154,9 @@ export class Committer {
       const changes = queue.takeChanges();
       dropped.push(...changes.dropped);
       lastSeqs.push(changes.appended.at(-1)?.seq ?? 0);
-      if (!queue.deleted) queues.push({ queue: queue.id, ...changes });
+      if (!queue.deleted && !isNothing(changes)) queues.push({ queue: queue.id, ...changes });
     }
+    this.#isBuildDue = false;
     const isEmpty = messages.length + queues.length + dropped.length + batch.records.length === 0;
     if (isEmpty && (this.#underWay === 0 || batch.waiters.length === 0)) {
       // Everything was consumed before it was written.
@@ -159,6 +173,7 @@ export class Committer {
       },
       (error: unknown) => this.#fail(error),
     );
+    this.#deferBuild();
   }
 
   #numbered(messages: readonly Message[]): NewMessage[] {
@@ -184,13 +199,20 @@ export class Committer {
       this.#congested = false;
       for (const listener of this.#reliefListeners) listener();
     }
-    if (this.#scheduled && this.#underWay === maxCommitsUnderWay - 1) this.#options.defer(() => this.#build());
+    this.#deferBuild();
     if (this.isIdle) for (const resolve of this.#idleWaiters.splice(0)) resolve();
   }
 
   #fail(error: unknown): void {
     if (this.#failed) return;
     this.#failed = true;
+    this.#failure = error;
+    for (const resolve of this.#idleWaiters.splice(0)) resolve();
     this.#options.onFailure(error);
   }
+}
+
+/** Everything the queue had to write was settled before it was written. */
+function isNothing({ appended, settled, attempted, dropped }: PendingChanges): boolean {
+  return appended.length + settled.length + attempted.length + dropped.length === 0;
 }

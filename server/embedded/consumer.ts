@@ -38,6 +38,10 @@ export class Consumer implements Subscription {
     return this.#queue;
   }
 
+  get isCancelled(): boolean {
+    return this.#cancelled;
+  }
+
   /** Every reason not to deliver, each by its name. */
   canTake(): boolean {
     return this.#running && this.#hasCredit() && this.#receiverHasRoom();

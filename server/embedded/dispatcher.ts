@@ -75,11 +75,20 @@ export class Dispatcher {
 
   #deliver(queue: Queue): void {
     for (const consumer of this.#served) {
-      consumer.sink.deliver(consumer.batch as readonly Delivery[]);
-      if (consumer.options.noAck) for (const entry of consumer.batch) queue.finish(entry);
+      if (consumer.isCancelled) this.#takeBack(queue, consumer.batch);
+      else {
+        consumer.sink.deliver(consumer.batch as readonly Delivery[]);
+        if (consumer.options.noAck) for (const entry of consumer.batch) queue.finish(entry);
+      }
       consumer.batch.length = 0;
     }
     this.#served.length = 0;
+  }
+
+  /** A receiver served before has ended this subscription: what it was about to get, nobody has had. */
+  #takeBack(queue: Queue, entries: readonly Entry[]): void {
+    for (const entry of entries) queue.undoTake(entry);
+    this.wake(queue);
   }
 }
 

@@ -62,6 +62,8 @@ export class EmbeddedEngine implements Engine {
   readonly #maintenance: MaintenanceLoop;
   #committer: Committer;
   #consumerCount = 0;
+  /** Resolves when the topology as it is now is on disk. */
+  #recorded: Promise<void> = Promise.resolve();
 
   constructor(options: EmbeddedEngineOptions) {
     this.#options = options;
@@ -119,7 +121,10 @@ export class EmbeddedEngine implements Engine {
   }
 
   async deleteQueue(name: string, conditions: { ifUnused: boolean; ifEmpty: boolean }, owner: Owner): Promise<number> {
-    if (!this.#topology.queues.has(name)) return 0;
+    if (!this.#topology.queues.has(name)) {
+      await this.#recorded;
+      return 0;
+    }
     const queue = this.#topology.queue(name, owner);
     const { messages, consumers } = queue.status;
     if (conditions.ifEmpty && messages > 0) {
@@ -215,7 +220,7 @@ export class EmbeddedEngine implements Engine {
   }
 
   async release(owner: Owner): Promise<void> {
-    for (const queue of this.#topology.queuesOf(owner)) await this.#apply(this.#topology.deleteQueue(queue));
+    await Promise.all(this.#topology.queuesOf(owner).map((queue) => this.#apply(this.#topology.deleteQueue(queue))));
   }
 
   counts(): { exchanges: number; queues: number; consumers: number } {
@@ -271,12 +276,15 @@ export class EmbeddedEngine implements Engine {
     for (const queue of deletedQueues) {
       queue.delete();
       for (const consumer of queue.consumers.splice(0)) {
-        consumer.stop();
         this.#consumerCount--;
+        if (consumer.isCancelled) continue;
+        consumer.stop();
         consumer.sink.cancelled("queue-deleted", `Queue ${JSON.stringify(queue.name)} was deleted.`);
       }
     }
-    if (records.length > 0) await this.#committer.record(records);
+    if (records.length > 0) this.#recorded = this.#committer.record(records);
+    // Also by whoever finds that there is nothing left to do: what he relies on may be on its way to the disk still.
+    await this.#recorded;
   }
 
   /** An auto-delete queue goes with its last consumer (SEMANTICS 40). */

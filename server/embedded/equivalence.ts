@@ -1,6 +1,6 @@
 import { PosthornError } from "../../protocol/errors.ts";
 import { headersToJson } from "../../protocol/header-json.ts";
-import type { Headers } from "../../protocol/header-value.ts";
+import type { Headers, HeaderValue } from "../../protocol/header-value.ts";
 import { argumentsIdentity } from "../routing/binding-identity.ts";
 
 /** One property or argument in which a declaration differs from what exists. */
@@ -35,8 +35,7 @@ export function assertEquivalent(what: string, declared: Comparable, existing: C
 }
 
 function only(headers: Headers, name: string): Headers {
-  const value = headers[name];
-  return value === undefined ? {} : { [name]: value };
+  return Object.hasOwn(headers, name) ? { [name]: headers[name] as HeaderValue } : {};
 }
 
 function readable(headers: Headers, name: string): unknown {

@@ -122,6 +122,13 @@ export class Queue {
     return entry;
   }
 
+  /** The caller has not passed the entry on: it is as if it had never been taken. */
+  undoTake(entry: Entry): void {
+    if (!this.#leaveConsumer(entry)) return;
+    entry.state = "ready";
+    this.#ready.putBack(entry);
+  }
+
   /** A message that was handed out is done with. */
   finish(entry: Entry): void {
     if (!this.#leaveConsumer(entry)) return;
@@ -141,8 +148,9 @@ export class Queue {
     this.#ready.putBack(entry);
   }
 
-  /** Deletes every ready message and says how many there were. */
+  /** Deletes every ready message, readable or not, and says how many there were. */
   purge(): number {
+    this.damage = undefined;
     const count = this.#ready.length;
     const { entries, disk } = this.#ready.clear();
     for (const entry of entries) this.#end(entry);

@@ -1,5 +1,5 @@
 import { Deque } from "./deque.ts";
-import type { Entry } from "./entry.ts";
+import { type Entry, entryOverheadBytes } from "./entry.ts";
 import { ReturnedEntries } from "./returned-entries.ts";
 
 /** How much of all queues is in memory. Shared by them; `usedBytes` is kept up by their ready lists. */
@@ -13,9 +13,9 @@ export interface MemoryBudget {
 /** A queue pages out above this even when others have used the budget up. */
 const floorBytes = 64 * 1024;
 
-/** How much one refill reads. */
-const refillEntries = 1024;
-const refillBytes = 1024 * 1024;
+/** How much one refill reads, unless the queue may keep less. */
+const maxRefillEntries = 1024;
+const maxRefillBytes = 1024 * 1024;
 
 /** Reads written entries back: `fromSeq <= seq <= toSeq`, in order. */
 export type LoadEntries = (fromSeq: number, toSeq: number, maxEntries: number, maxBytes: number) => Entry[];
@@ -39,6 +39,8 @@ export class ReadyList {
   readonly #tail = new Deque<Entry>();
   readonly #budget: MemoryBudget;
   readonly #load: LoadEntries;
+  readonly #refillEntries: number;
+  readonly #refillBytes: number;
   #paging = false;
   #memoryBytes = 0;
   /** Where the disk part begins. */
@@ -53,6 +55,8 @@ export class ReadyList {
   constructor(budget: MemoryBudget, load: LoadEntries) {
     this.#budget = budget;
     this.#load = load;
+    this.#refillEntries = Math.max(1, Math.min(maxRefillEntries, Math.floor(budget.queueBytes / entryOverheadBytes)));
+    this.#refillBytes = Math.min(maxRefillBytes, budget.queueBytes);
   }
 
   get length(): number {
@@ -140,7 +144,7 @@ export class ReadyList {
 
   #refill(): void {
     if (this.#diskMessages > 0) {
-      const entries = this.#load(this.#diskFrom, this.#flushedSeq, refillEntries, refillBytes);
+      const entries = this.#load(this.#diskFrom, this.#flushedSeq, this.#refillEntries, this.#refillBytes);
       for (const entry of entries) {
         this.#head.push(entry);
         this.#charge(entry.memoryBytes);

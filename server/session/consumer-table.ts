@@ -6,35 +6,38 @@ import type { SessionConsumers } from "./session-context.ts";
 
 /** The consumers of one session. Those that have ended stay until all they were given is settled. */
 export class ConsumerTable implements SessionConsumers {
-  readonly pulled: SessionConsumer;
   readonly #outbox: Outbox;
   readonly #maxConsumers: number;
   readonly #byNumber = new Map<number, SessionConsumer>();
   readonly #running = new Map<string, SessionConsumer>();
+  /** Consumer 0: the deliveries of `queue.get`. */
+  readonly #pulled: SessionConsumer;
   #lastNumber = 0;
+  #hasEnded = false;
 
   constructor(outbox: Outbox, maxConsumers: number) {
     this.#outbox = outbox;
     this.#maxConsumers = maxConsumers;
-    this.pulled = new SessionConsumer(0, "", false, outbox, () => {});
-    this.#byNumber.set(0, this.pulled);
-  }
-
-  get(number: number): SessionConsumer | undefined {
-    return this.#byNumber.get(number);
+    this.#pulled = new SessionConsumer(0, "", false, outbox, () => {});
+    this.#byNumber.set(0, this.#pulled);
   }
 
   open(tag: string, noAck: boolean): SessionConsumer {
     if (this.#running.has(tag)) {
-      throw new PosthornError("consumer-tag-in-use", `This session has a consumer ${JSON.stringify(tag)}.`, { consumerTag: tag });
+      const message = `This session has a consumer ${JSON.stringify(tag)}.`;
+      throw new PosthornError("consumer-tag-in-use", message, { consumerTag: tag });
     }
     if (this.#running.size >= this.#maxConsumers) {
       const limit = { limit: "maxConsumers", maximum: this.#maxConsumers };
       throw new PosthornError("limit-exceeded", `A session may have ${this.#maxConsumers} consumers.`, limit);
     }
     const number = ++this.#lastNumber;
-    const consumer = new SessionConsumer(number, tag || `amq.ctag-${number}`, noAck, this.#outbox, (ended, code, message) =>
-      this.cancelled(ended, code, message),
+    const consumer = new SessionConsumer(
+      number,
+      tag || this.#newTag(number),
+      noAck,
+      this.#outbox,
+      (ended, code, message) => this.#cancelled(ended, code, message),
     );
     this.#byNumber.set(number, consumer);
     this.#running.set(consumer.tag, consumer);
@@ -42,21 +45,21 @@ export class ConsumerTable implements SessionConsumers {
   }
 
   discard(consumer: SessionConsumer): void {
-    this.#running.delete(consumer.tag);
-    this.#byNumber.delete(consumer.number);
+    this.#end(consumer);
   }
 
   cancel(number: number): void {
     const consumer = this.#byNumber.get(number);
-    if (consumer === undefined || number === 0) return;
-    consumer.subscription?.cancel();
+    if (consumer === undefined || consumer === this.#pulled) return;
     this.#end(consumer);
   }
 
-  cancelled(consumer: SessionConsumer, code: ErrorCode, message: string): void {
-    const { number, tag: consumerTag } = consumer;
-    this.#end(consumer);
-    this.#outbox.control({ type: "consumer.cancelled", consumer: number, consumerTag, code, message });
+  pulled(delivery: Delivery): number | undefined {
+    return this.#hasEnded ? undefined : this.#pulled.window.add(delivery);
+  }
+
+  pulledSettled(): number {
+    return this.#pulled.window.skip();
   }
 
   /**
@@ -68,28 +71,48 @@ export class ConsumerTable implements SessionConsumers {
     const deliveries = consumer?.window.settle(first, last);
     if (consumer === undefined || deliveries === undefined) {
       const details = { consumer: number, first, last };
-      throw new PosthornError("unknown-delivery", `Delivery ${last} of consumer ${number} is not outstanding.`, details);
+      const message = `Delivery ${last} of consumer ${number} is not outstanding.`;
+      throw new PosthornError("unknown-delivery", message, details);
     }
-    if (consumer.window.size === 0 && number !== 0 && !this.#running.has(consumer.tag)) this.#byNumber.delete(number);
+    if (consumer.window.size === 0 && !this.#isRunning(consumer)) this.#byNumber.delete(number);
     return deliveries;
   }
 
   /** There is room for deliveries again. */
   resumeAll(): void {
-    for (const consumer of this.#running.values()) consumer.subscription?.resume();
+    for (const consumer of this.#running.values()) consumer.resume();
   }
 
   /** Ends all consumers and takes what they have not settled. */
   endAll(): Delivery[] {
-    for (const consumer of this.#running.values()) consumer.subscription?.cancel();
+    this.#hasEnded = true;
+    for (const consumer of this.#running.values()) consumer.end();
     const unsettled = [...this.#byNumber.values()].flatMap((consumer) => consumer.window.takeAll());
     this.#running.clear();
     this.#byNumber.clear();
     return unsettled;
   }
 
+  /** Clients may choose tags that look like ours. */
+  #newTag(number: number): string {
+    let tag = `amq.ctag-${number}`;
+    for (let suffix = 1; this.#running.has(tag); suffix++) tag = `amq.ctag-${number}.${suffix}`;
+    return tag;
+  }
+
+  #isRunning(consumer: SessionConsumer): boolean {
+    return consumer === this.#pulled || this.#running.get(consumer.tag) === consumer;
+  }
+
+  #cancelled(consumer: SessionConsumer, code: ErrorCode, message: string): void {
+    const { number, tag: consumerTag } = consumer;
+    this.#end(consumer);
+    this.#outbox.control({ type: "consumer.cancelled", consumer: number, consumerTag, code, message });
+  }
+
   #end(consumer: SessionConsumer): void {
-    if (this.#running.get(consumer.tag) === consumer) this.#running.delete(consumer.tag);
+    consumer.end();
+    if (this.#isRunning(consumer)) this.#running.delete(consumer.tag);
     if (consumer.window.size === 0) this.#byNumber.delete(consumer.number);
   }
 }

@@ -50,7 +50,8 @@ export class DeliveryWindow {
   settle(first: number, last: number): Delivery[] | undefined {
     if (first > last || this.#at(last) === undefined) return undefined;
     const settled: Delivery[] = [];
-    if (first < this.#base + this.#start && this.#stragglers.size > 0) this.#takeStragglers(first, last, settled);
+    if (first < this.#base + this.#start && this.#stragglers.size > 0)
+      this.#takeStragglers(first, last, settled);
     const slots = this.#slots;
     const end = last - this.#base;
     for (let i = Math.max(first - this.#base, this.#start); i <= end; i++) {

@@ -3,21 +3,27 @@ import { PosthornError } from "../../protocol/errors.ts";
 import { clientFrameSchemas } from "../../protocol/frame-schemas.ts";
 import { reservedFrameTypes } from "../../protocol/frames.ts";
 
-const ajv = new Ajv({ strict: true, allErrors: true, allowUnionTypes: true });
-const validators = new Map<string, ValidateFunction>();
-for (const [type, schema] of clientFrameSchemas) validators.set(type, ajv.compile(schema));
+const options = { strict: true, allowUnionTypes: true };
+/** Stops at the first problem, and so takes no longer for a frame full of junk than for a good one. */
+const quick = compile(new Ajv(options));
+/** Finds all problems, for people. */
+const thorough = compile(new Ajv({ ...options, allErrors: true }));
 
-/** Problems named in one answer; a frame full of junk must not make a long one. */
+/** The longest frame of which all problems are looked for: a million of them take seconds. */
+const maxThoroughLength = 16 * 1024;
+/** Problems named in one answer. */
 const maxProblems = 10;
 
-/** A JSON object that has a type, and an id if it is a valid one. */
+/** A JSON object, and its id if it is a valid one. */
 export interface UncheckedFrame {
-  readonly type: string;
+  readonly type: unknown;
   readonly id: number | undefined;
   readonly fields: { readonly [name: string]: unknown };
+  /** Of its text. */
+  readonly length: number;
 }
 
-/** @throws PosthornError `invalid-frame` if the text is not a JSON object with a type. */
+/** @throws PosthornError `invalid-frame` if the text is not a JSON object. */
 export function parseFrame(text: string): UncheckedFrame {
   let json: unknown;
   try {
@@ -30,29 +36,49 @@ export function parseFrame(text: string): UncheckedFrame {
   }
   const fields = json as { readonly [name: string]: unknown };
   const { type, id } = fields;
-  if (typeof type !== "string") {
-    throw new PosthornError("invalid-frame", "A frame has a type.", { problems: [{ field: "type", problem: "is missing" }] });
-  }
-  return { type, id: Number.isSafeInteger(id) && (id as number) > 0 ? (id as number) : undefined, fields };
+  const isValidId = Number.isSafeInteger(id) && (id as number) > 0;
+  return { type, id: isValidId ? (id as number) : undefined, fields, length: text.length };
 }
 
 /**
  * Holds a frame against the schema of its type.
  * @throws PosthornError `unknown-frame-type`, `not-implemented`, or `invalid-frame` with `details.problems`.
  */
-export function validateFrame({ type, fields }: UncheckedFrame): void {
-  const validate = validators.get(type);
+export function validateFrame({ type, fields, length }: UncheckedFrame): void {
+  if (typeof type !== "string") {
+    const problem = type === undefined ? "is missing" : "must be string";
+    throw invalidFrame("A frame has a type", [{ field: "type", problem }]);
+  }
+  const validate = quick.get(type);
   if (validate === undefined) {
-    if (reservedFrameTypes.has(type)) throw new PosthornError("not-implemented", `${type} is not implemented yet.`, { type });
-    throw new PosthornError("unknown-frame-type", `There is no frame of type ${JSON.stringify(type.slice(0, 80))} from a client.`);
+    if (reservedFrameTypes.has(type)) {
+      throw new PosthornError("not-implemented", `${type} is not implemented yet.`, { type });
+    }
+    const shown = JSON.stringify(type.slice(0, 80));
+    throw new PosthornError("unknown-frame-type", `There is no frame of type ${shown} from a client.`);
   }
   if (validate(fields)) return;
-  const problems = (validate.errors ?? []).slice(0, maxProblems).map(describe);
-  const summary = problems.map(({ field, problem }) => `${field} ${problem}`).join("; ");
-  throw new PosthornError("invalid-frame", `The frame ${type} is not valid: ${summary}.`, { problems });
+  const isThorough = length <= maxThoroughLength;
+  if (isThorough) thorough.get(type)?.(fields);
+  const errors = (isThorough ? thorough.get(type) : validate)?.errors ?? [];
+  throw invalidFrame(`The frame ${type} is not valid`, errors.slice(0, maxProblems).map(describe));
 }
 
-function describe(error: ErrorObject): { field: string; problem: string } {
+function compile(ajv: Ajv): ReadonlyMap<string, ValidateFunction> {
+  return new Map([...clientFrameSchemas].map(([type, schema]) => [type, ajv.compile(schema)]));
+}
+
+interface Problem {
+  readonly field: string;
+  readonly problem: string;
+}
+
+function invalidFrame(what: string, problems: readonly Problem[]): PosthornError {
+  const summary = problems.map(({ field, problem }) => `${field} ${problem}`).join("; ");
+  return new PosthornError("invalid-frame", `${what}: ${summary}.`, { problems });
+}
+
+function describe(error: ErrorObject): Problem {
   const parent = error.instancePath.slice(1).replaceAll("/", ".");
   const child = (name: string) => (parent === "" ? name : `${parent}.${name}`);
   const { params } = error;

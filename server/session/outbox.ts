@@ -24,6 +24,8 @@ export interface OutboxEvents {
 
 /** Most bytes of message frames in one WebSocket message. */
 const maxBatchBytes = 256 * 1024;
+/** More than what stands before the envelope or the text of a frame. */
+const maxFrameHeadBytes = 64;
 
 /**
  * What a session sends. Message frames are gathered and sent together, as one WebSocket message, when the present piece of
@@ -80,7 +82,14 @@ export class Outbox {
   }
 
   /** `number` 0: the delivery is not numbered. */
-  deliver(consumer: number, number: number, redelivered: boolean, attempts: number, envelope: Uint8Array): void {
+  deliver(
+    consumer: number,
+    number: number,
+    redelivered: boolean,
+    attempts: number,
+    envelope: Uint8Array,
+  ): void {
+    this.#makeRoom(envelope.length);
     writeDeliver(this.#writer, consumer, number, redelivered, attempts, envelope);
     this.#written();
   }
@@ -100,12 +109,15 @@ export class Outbox {
 
   refused(number: number, code: ErrorCode, message: string): void {
     this.#writeConfirm();
+    // A character is three bytes at most.
+    this.#makeRoom(3 * message.length);
     writeRefused(this.#writer, number, number, errorCatalogue[code].number, message);
     this.#written();
   }
 
   returned(number: number, code: ErrorCode, message: string, envelope: Uint8Array): void {
     this.#writeConfirm();
+    this.#makeRoom(3 * message.length + envelope.length);
     writeReturn(this.#writer, number, errorCatalogue[code].number, message, envelope);
     this.#written();
   }
@@ -113,21 +125,32 @@ export class Outbox {
   /** Sends what has been gathered. */
   flush(): void {
     this.#writeConfirm();
+    this.#sendBatch();
+  }
+
+  #sendBatch(): void {
     const { length } = this.#writer;
     if (length === 0) return;
     // The next batch will be about as long; the socket keeps this one until it is sent.
     const frames = this.#writer.take(Math.min(Math.max(length, 1024), maxBatchBytes));
     if (!this.#json) this.#send(frames);
-    else for (const frame of decodeMessageFrames(frames)) this.#send(JSON.stringify(messageFrameToJson(frame)));
+    else
+      for (const frame of decodeMessageFrames(frames)) this.#send(JSON.stringify(messageFrameToJson(frame)));
+  }
+
+  /** A frame that would make the batch too long begins the next one; one that is too long by itself goes alone. */
+  #makeRoom(bytes: number): void {
+    if (this.#writer.length + bytes + maxFrameHeadBytes > this.#batchBytes) this.#sendBatch();
   }
 
   #written(): void {
-    if (this.#writer.length >= this.#batchBytes) this.flush();
+    if (this.#writer.length >= this.#batchBytes) this.#sendBatch();
     else this.#schedule();
   }
 
   #writeConfirm(): void {
     if (this.#confirmLast === 0) return;
+    this.#makeRoom(0);
     writeConfirmed(this.#writer, this.#confirmFirst, this.#confirmLast);
     this.#confirmLast = 0;
   }

@@ -28,9 +28,15 @@ export const requestHandlers: { readonly [T in HandledRequest]: Handler<T> } = {
     const isGenerated = !frame.queue && !frame.passive;
     const queue = isGenerated ? broker.newQueueName() : queueOf(session, frame.queue);
     const declared = broker.declareQueue(visitor, queue, isGenerated, frame);
+    const previous = session.lastQueue;
     // Set before the answer, so that a request sent right behind this one finds it.
     session.lastQueue = queue;
-    return { reply: await declared };
+    try {
+      return { reply: await declared };
+    } catch (error) {
+      if (session.lastQueue === queue) session.lastQueue = previous;
+      throw error;
+    }
   },
 
   async "queue.delete"(session, frame) {
@@ -57,9 +63,10 @@ export const requestHandlers: { readonly [T in HandledRequest]: Handler<T> } = {
     const { broker, visitor, outbox, consumers } = session;
     const { delivery, messages } = await broker.get(visitor, queueOf(session, frame.queue), frame);
     if (delivery !== undefined) {
-      const { window } = consumers.pulled;
-      const number = frame.noAck ? window.skip() : window.add(delivery);
-      outbox.deliver(0, number, delivery.redelivered, delivery.attempts, delivery.envelope);
+      const number = frame.noAck ? consumers.pulledSettled() : consumers.pulled(delivery);
+      // The client went away while the message was fetched.
+      if (number === undefined) broker.settle([delivery], "return");
+      else outbox.deliver(0, number, delivery.redelivered, delivery.attempts, delivery.envelope);
     }
     return { reply: { delivered: delivery === undefined ? 0 : 1, messageCount: messages } };
   },
@@ -69,13 +76,14 @@ export const requestHandlers: { readonly [T in HandledRequest]: Handler<T> } = {
     const queue = queueOf(session, frame.queue);
     const consumer = consumers.open(frame.consumerTag ?? "", frame.noAck ?? false);
     try {
-      consumer.subscription = await broker.subscribe(visitor, queue, consumer.tag, frame, consumer);
+      consumer.attach(await broker.subscribe(visitor, queue, consumer.tag, frame, consumer));
     } catch (error) {
       consumers.discard(consumer);
       throw error;
     }
-    const reply = { consumer: consumer.number, consumerTag: consumer.tag, prefetch: broker.prefetchFor(frame.prefetch) };
-    return { reply, after: () => consumer.subscription?.resume() };
+    const { number, tag: consumerTag } = consumer;
+    const reply = { consumer: number, consumerTag, prefetch: broker.prefetchFor(frame.prefetch) };
+    return { reply, after: () => consumer.announced() };
   },
 
   async "consumer.cancel"({ consumers }, frame) {
@@ -87,10 +95,15 @@ export const requestHandlers: { readonly [T in HandledRequest]: Handler<T> } = {
 function queueOf({ lastQueue }: SessionContext, asked: string | undefined): string {
   const queue = asked || lastQueue;
   if (queue !== "") return queue;
-  throw new PosthornError("not-found", "No queue is named, and this session has not declared one.", { field: "queue" });
+  throw new PosthornError("not-found", "No queue is named, and this session has not declared one.", {
+    field: "queue",
+  });
 }
 
 /** With neither queue nor key named, the key is the queue's name (SEMANTICS 26). */
-function routingKeyOf(queue: string, { queue: asked, routingKey }: { queue?: string; routingKey?: string }): string {
+function routingKeyOf(
+  queue: string,
+  { queue: asked, routingKey }: { queue?: string; routingKey?: string },
+): string {
   return !asked && !routingKey ? queue : (routingKey ?? "");
 }

@@ -3,28 +3,59 @@ import type { Delivery, DeliverySink, Subscription } from "../engine/engine.ts";
 import { DeliveryWindow } from "./delivery-window.ts";
 import type { Outbox } from "./outbox.ts";
 
-/** One consumer of a session: numbers its deliveries and keeps them until they are settled. */
+export type CancelledListener = (consumer: SessionConsumer, code: ErrorCode, message: string) => void;
+
+/**
+ * One consumer of a session: numbers its deliveries and keeps them until they are settled.
+ *
+ * Subscribing takes a while, and meanwhile the client may cancel or go, or the broker delete the queue. A consumer that
+ * has ended gives the subscription back when it comes; what the broker says before the client has been told of the
+ * consumer is told behind that.
+ */
 export class SessionConsumer implements DeliverySink {
   readonly window = new DeliveryWindow();
-  subscription: Subscription | undefined;
   readonly number: number;
   readonly tag: string;
   readonly #noAck: boolean;
   readonly #outbox: Outbox;
-  readonly #onCancelled: (consumer: SessionConsumer, code: ErrorCode, message: string) => void;
+  readonly #onCancelled: CancelledListener;
+  #subscription: Subscription | undefined;
+  #isAnnounced = false;
+  #hasEnded = false;
+  #cancellation: { readonly code: ErrorCode; readonly message: string } | undefined;
 
-  constructor(
-    number: number,
-    tag: string,
-    noAck: boolean,
-    outbox: Outbox,
-    onCancelled: (consumer: SessionConsumer, code: ErrorCode, message: string) => void,
-  ) {
+  constructor(number: number, tag: string, noAck: boolean, outbox: Outbox, onCancelled: CancelledListener) {
     this.number = number;
     this.tag = tag;
     this.#noAck = noAck;
     this.#outbox = outbox;
     this.#onCancelled = onCancelled;
+  }
+
+  /** The broker has made the subscription. */
+  attach(subscription: Subscription): void {
+    if (this.#hasEnded) subscription.cancel();
+    else this.#subscription = subscription;
+  }
+
+  /** The client has been told: deliveries may follow (SEMANTICS 61). */
+  announced(): void {
+    this.#isAnnounced = true;
+    if (this.#cancellation !== undefined) {
+      this.#onCancelled(this, this.#cancellation.code, this.#cancellation.message);
+    } else this.resume();
+  }
+
+  /** Deliveries may be made, or again. */
+  resume(): void {
+    if (this.#isAnnounced) this.#subscription?.resume();
+  }
+
+  /** No delivery follows. */
+  end(): void {
+    this.#hasEnded = true;
+    this.#subscription?.cancel();
+    this.#subscription = undefined;
   }
 
   hasRoom(): boolean {
@@ -40,6 +71,9 @@ export class SessionConsumer implements DeliverySink {
   }
 
   cancelled(code: ErrorCode, message: string): void {
-    this.#onCancelled(this, code, message);
+    this.#subscription = undefined;
+    if (this.#hasEnded) return;
+    if (this.#isAnnounced) this.#onCancelled(this, code, message);
+    else this.#cancellation = { code, message };
   }
 }

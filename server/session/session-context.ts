@@ -1,6 +1,6 @@
-import type { ErrorCode } from "../../protocol/errors.ts";
 import type { Broker } from "../broker/broker.ts";
 import type { Visitor } from "../broker/visitor.ts";
+import type { Delivery } from "../engine/engine.ts";
 import type { Outbox } from "./outbox.ts";
 import type { SessionConsumer } from "./session-consumer.ts";
 
@@ -16,14 +16,14 @@ export interface SessionContext {
 
 /** The consumers of a session by number, and the deliveries of `queue.get` as number 0. */
 export interface SessionConsumers {
-  readonly pulled: SessionConsumer;
-  get(number: number): SessionConsumer | undefined;
   /** @throws PosthornError `consumer-tag-in-use`, `limit-exceeded` */
   open(tag: string, noAck: boolean): SessionConsumer;
   /** The consumer never came to be. */
   discard(consumer: SessionConsumer): void;
   /** No delivery follows. What it has not settled can still be settled. */
   cancel(number: number): void;
-  /** The broker ended it. */
-  cancelled(consumer: SessionConsumer, code: ErrorCode, message: string): void;
+  /** Keeps a delivery of `queue.get` until it is settled, and numbers it. `undefined`: the session has ended. */
+  pulled(delivery: Delivery): number | undefined;
+  /** The number of a delivery of `queue.get` that is settled already. */
+  pulledSettled(): number;
 }

@@ -2,7 +2,12 @@ import { encodeMessage } from "../../protocol/binary-codec.ts";
 import { BinaryFrameReader, publishFlags } from "../../protocol/binary-frames.ts";
 import { frameError } from "../../protocol/byte-reader.ts";
 import { EnvelopeHead } from "../../protocol/envelope.ts";
-import { type ErrorCode, errorCatalogue, PosthornError, type SessionErrorCode } from "../../protocol/errors.ts";
+import {
+  type ErrorCode,
+  errorCatalogue,
+  PosthornError,
+  type SessionErrorCode,
+} from "../../protocol/errors.ts";
 import type { RequestFrame, SettleFrame, WelcomeFrame } from "../../protocol/frames.ts";
 import { messageFrameFromJson } from "../../protocol/json-codec.ts";
 import { protocolVersion } from "../../protocol/version.ts";
@@ -62,6 +67,8 @@ const transitions: { readonly [from in State]: readonly State[] } = {
 
 /** Frames that a client may send ahead of its welcome. */
 const maxEarlyFrames = 64;
+/** Requests under way at which reading stops until they are answered. */
+const maxRequestsUnderWay = 256;
 /** How long a client may take to answer a close. */
 const closeTimeoutMs = 5000;
 const shortestHeartbeatMs = 1000;
@@ -99,6 +106,8 @@ export class Session implements PublishSink {
   #sentAtMs: number;
   #sentBytes = 0;
   #closingSinceMs: number | undefined;
+  #overfullSinceMs: number | undefined;
+  #requestsUnderWay = 0;
   readonly #openedAtMs: number;
   #endReason = "connection lost";
 
@@ -107,12 +116,16 @@ export class Session implements PublishSink {
     this.#options = options;
     this.#socket = options.socket;
     this.#broker = options.broker;
-    this.#gate = new ReadGate(options.socket);
+    this.#gate = new ReadGate(options.socket, (data) => this.#take(data));
     this.#openedAtMs = this.#heardAtMs = this.#sentAtMs = options.nowMs;
     this.outbox = new Outbox(options.socket, options.limits, {
       onRoom: () => this.#consumers.resumeAll(),
       onOverfull: () => this.#gate.hold("overfull"),
-      onDrained: () => this.#gate.release("overfull"),
+      onDrained: () => {
+        // What it sent meanwhile is still to be read; that it reads is a sign of life too.
+        this.#heard = true;
+        this.#gate.release("overfull");
+      },
     });
     this.#consumers = new ConsumerTable(this.outbox, options.limits.maxConsumers);
   }
@@ -132,6 +145,10 @@ export class Session implements PublishSink {
   /** A WebSocket message has arrived. */
   receive(data: string | Uint8Array): void {
     this.#heard = true;
+    this.#gate.arrive(data);
+  }
+
+  #take(data: string | Uint8Array): void {
     try {
       if (this.#state === "open") this.#receiveOpen(data);
       else if (this.#state === "greeting") this.#greet(data);
@@ -202,7 +219,8 @@ export class Session implements PublishSink {
   }
 
   #enter(next: State): void {
-    if (!transitions[this.#state].includes(next)) throw new Error(`A session cannot go from ${this.#state} to ${next}.`);
+    if (!transitions[this.#state].includes(next))
+      throw new Error(`A session cannot go from ${this.#state} to ${next}.`);
     this.#state = next;
   }
 
@@ -224,14 +242,15 @@ export class Session implements PublishSink {
   }
 
   #parseHello(text: string): RequestFrame<"hello"> | undefined {
+    let frame: UncheckedFrame | undefined;
     try {
-      const frame = parseFrame(text);
+      frame = parseFrame(text);
       if (frame.type !== "hello") return undefined;
       validateFrame(frame);
       return frame.fields as unknown as RequestFrame<"hello">;
     } catch (error) {
       // The frame says what is wrong; the close that follows says that it has to be right.
-      this.#sendError(undefined, error);
+      this.#sendError(frame?.id, error);
       return undefined;
     }
   }
@@ -257,7 +276,8 @@ export class Session implements PublishSink {
     this.#encoding = hello.encoding ?? "json";
     this.#heartbeatMs = agreeHeartbeat(hello.heartbeatMs, limits.heartbeatMs);
     this.outbox.configure(this.#encoding, hello.limits?.maxFrameBytes ?? limits.maxFrameBytes);
-    const { maxMessageBytes, maxHeaderBytes, maxFrameBytes, maxPrefetch, defaultPrefetch, maxConsumers } = limits;
+    const { maxMessageBytes, maxHeaderBytes, maxFrameBytes, maxPrefetch, defaultPrefetch, maxConsumers } =
+      limits;
     const welcome: WelcomeFrame = {
       type: "welcome",
       id: hello.id,
@@ -277,7 +297,8 @@ export class Session implements PublishSink {
 
   #receiveOpen(data: string | Uint8Array): void {
     if (typeof data !== "string") {
-      if (this.#encoding !== "binary") throw frameError("This session speaks JSON: binary messages are not expected.");
+      if (this.#encoding !== "binary")
+        throw frameError("This session speaks JSON: binary messages are not expected.");
       this.#receiveFrames(data);
     } else this.#receiveText(data);
     if (this.#broker.congested) this.#gate.hold("congested");
@@ -290,6 +311,10 @@ export class Session implements PublishSink {
       if (type === "publish") this.#publish(reader.number, reader.flags, reader.envelope);
       else if (type === "settle") this.#settle(reader.consumer, reader.first, reader.last, reader.outcome);
       else throw frameError(`A client does not send ${type} frames.`);
+      if (this.#gate.isShut) {
+        this.#gate.putBack(reader.rest);
+        return;
+      }
     }
   }
 
@@ -297,6 +322,7 @@ export class Session implements PublishSink {
     let frame: UncheckedFrame | undefined;
     try {
       frame = parseFrame(text);
+      this.#assertEncoding(frame.type);
       validateFrame(frame);
       this.#handle(frame);
     } catch (error) {
@@ -306,13 +332,17 @@ export class Session implements PublishSink {
     }
   }
 
+  #assertEncoding(type: unknown): void {
+    if (this.#encoding === "json" || (type !== "publish" && type !== "settle")) return;
+    throw frameError(`This session speaks binary: ${type} is not expected as text.`);
+  }
+
   #handle(frame: UncheckedFrame): void {
     switch (frame.type) {
       case "heartbeat":
         return;
       case "publish":
       case "settle":
-        if (this.#encoding !== "json") throw frameError(`This session speaks binary: ${frame.type} is not expected as text.`);
         this.#handleJsonMessage(frame);
         return;
       case "hello":
@@ -328,6 +358,10 @@ export class Session implements PublishSink {
   }
 
   async #respond(frame: RequestFrame<HandledRequest>): Promise<void> {
+    this.#requestsUnderWay++;
+    // A get is answered with a whole message: with one at a time, the outbox knows when it is full.
+    if (frame.type === "queue.get" || this.#requestsUnderWay >= maxRequestsUnderWay)
+      this.#gate.hold("answering");
     try {
       // The type picks the handler, so frame and handler belong together: more than the compiler can follow.
       const handler = requestHandlers[frame.type] as Handler;
@@ -337,13 +371,16 @@ export class Session implements PublishSink {
       after?.();
     } catch (error) {
       if (this.#state === "open") this.#sendError(frame.id, error);
+    } finally {
+      if (--this.#requestsUnderWay === 0) this.#gate.release("answering");
     }
   }
 
   #handleJsonMessage({ fields }: UncheckedFrame): void {
     const frame = messageFrameFromJson(fields as { type: string });
     if (frame.type === "publish") {
-      const flags = (frame.mandatory ? publishFlags.mandatory : 0) | (frame.confirm ? 0 : publishFlags.unconfirmed);
+      const flags =
+        (frame.mandatory ? publishFlags.mandatory : 0) | (frame.confirm ? 0 : publishFlags.unconfirmed);
       this.#publish(frame.number, flags, encodeMessage(frame.message));
     } else {
       const { consumer, first, last, outcome } = frame as SettleFrame;
@@ -363,7 +400,7 @@ export class Session implements PublishSink {
     if (number !== this.#published + 1) {
       throw frameError(`Publish ${number} is out of order: ${this.#published + 1} is next.`);
     }
-    this.#head.read(envelope);
+    this.#head.read(envelope, this.#options.limits.maxHeaderBytes);
     this.#published = number;
     this.#broker.publish(this.#visitor!, this.#head, number, flags, this);
   }
@@ -381,12 +418,17 @@ export class Session implements PublishSink {
       this.#sentBytes = this.outbox.sentBytes;
       this.#sentAtMs = nowMs;
     }
+    this.#overfullSinceMs = this.#gate.isHeldBy("overfull") ? (this.#overfullSinceMs ?? nowMs) : undefined;
+    if (this.#overfullSinceMs !== undefined) {
+      if (nowMs - this.#overfullSinceMs < 2 * this.#options.limits.heartbeatMs) return;
+      this.end("slow-consumer", "Too much waits to be read by this client.");
+      return;
+    }
     // While the broker itself does not read, it cannot hold silence against the client.
-    if (this.#gate.isHeldBy("congested")) this.#heardAtMs = nowMs;
+    if (this.#gate.isHeldBy("congested") || this.#gate.isHeldBy("answering")) this.#heardAtMs = nowMs;
     if (this.#heartbeatMs === 0) return;
     if (nowMs - this.#heardAtMs >= 2 * this.#heartbeatMs) {
-      if (this.#gate.isHeldBy("overfull")) this.end("slow-consumer", "Too much waits to be read by this client.");
-      else this.end("heartbeat-timeout", `Nothing was heard for ${2 * this.#heartbeatMs} ms.`);
+      this.end("heartbeat-timeout", `Nothing was heard for ${2 * this.#heartbeatMs} ms.`);
     } else if (nowMs - this.#sentAtMs >= this.#heartbeatMs / 2) {
       this.outbox.control({ type: "heartbeat" });
     }
@@ -435,7 +477,10 @@ export class Session implements PublishSink {
   }
 }
 
-type Handler = (session: SessionContext, frame: RequestFrame<HandledRequest>) => Promise<Answer<HandledRequest>>;
+type Handler = (
+  session: SessionContext,
+  frame: RequestFrame<HandledRequest>,
+) => Promise<Answer<HandledRequest>>;
 
 function isSessionError(error: unknown): boolean {
   return error instanceof PosthornError && errorCatalogue[error.code].scope === "session";

@@ -1,6 +1,6 @@
 import { type IncomingMessage, type Server, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
-import { type RawData, WebSocket, WebSocketServer } from "ws";
+import { type RawData, type WebSocket, WebSocketServer } from "ws";
 import { subprotocol } from "../../protocol/version.ts";
 import type { ClientSocket } from "./client-socket.ts";
 import { ConnectionCounts, type ConnectionLimits } from "./connection-counts.ts";
@@ -27,7 +27,8 @@ export class WebSocketListener {
   readonly #options: WebSocketListenerOptions;
   readonly #webSockets: WebSocketServer;
   readonly #counts: ConnectionCounts;
-  readonly #onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => this.#upgrade(request, socket, head);
+  readonly #onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) =>
+    this.#upgrade(request, socket, head);
 
   constructor(options: WebSocketListenerOptions) {
     this.#options = options;
@@ -159,6 +160,8 @@ function clip(reason: string): string {
 function refuse(socket: Duplex, status: number, why: string): void {
   const body = `${why}\n`;
   socket.on("error", () => socket.destroy());
+  // Otherwise a client that does not close its end would keep the connection, and the broker from stopping.
+  socket.once("finish", () => socket.destroy());
   socket.end(
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nconnection: close\r\ncontent-type: text/plain; charset=utf-8\r\n` +
       `${status === 503 ? "retry-after: 1\r\n" : ""}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,

@@ -2,7 +2,7 @@ import {
   type Changes,
   entryFlags,
   type LoadedEntry,
-  type NewEntry,
+  type QueueChanges,
   type QueueCounters,
   type QueueId,
   type Recovered,
@@ -10,171 +10,259 @@ import {
 } from "./store.ts";
 
 export interface MemoryStoreOptions {
-  /** Commits wait for {@link MemoryStore.flush}, so that a test can look at what is confirmed when. Default false. */
+  /** Commits wait for {@link MemoryStore.flush} instead of being flushed by themselves. Default: false. */
   readonly manualFlush?: boolean;
 }
 
-interface Row {
-  readonly entry: NewEntry;
+interface StoredMessage {
   readonly envelope: Uint8Array;
-  /** Which opening of the store wrote it. */
-  readonly epoch: number;
+  references: number;
+}
+
+interface StoredEntry {
+  readonly seq: number;
+  readonly messageId: number;
+  readonly flags: number;
+  readonly priority: number;
   attempts: number;
+  /** Settled or dropped; taken out of the list now and then. */
+  isGone: boolean;
+  /** A commit under way settles it. */
+  isGoing: boolean;
+}
+
+/** In order of seq. */
+interface StoredQueue {
+  entries: StoredEntry[];
+  gone: number;
 }
 
 interface PendingCommit {
-  readonly apply: () => void;
+  /** The store's own copy. */
+  readonly changes: Changes;
   readonly resolve: () => void;
 }
 
-/** A store that forgets everything with its process: for tests, demos, and as the model that others are held against. */
+/**
+ * Keeps everything in memory, under the same contract as the store on disk: what is committed is seen once it is flushed,
+ * which here is a moment later. "Disk" is the object itself: it can be opened again after `close` or `crash`.
+ */
 export class MemoryStore implements Store {
   readonly #manualFlush: boolean;
-  readonly #records = new Map<string, unknown>();
+  readonly #messages = new Map<number, StoredMessage>();
+  readonly #queues = new Map<QueueId, StoredQueue>();
   readonly #counters = new Map<QueueId, QueueCounters>();
-  /** Rows of each queue by seq, in order: entries are only ever appended. */
-  readonly #queues = new Map<QueueId, Map<number, Row>>();
-  /** Settled by commits that are not flushed: not shown any more. */
-  readonly #settling = new Map<QueueId, Set<number>>();
+  /** As JSON, so that a record comes back as it would from disk. */
+  readonly #records = new Map<string, string>();
   #pending: PendingCommit[] = [];
+  /** Queue → seqs settled by commits under way whose entries are under way too. */
+  #settledBeforeFlush = new Map<QueueId, Set<number>>();
   #nextMessageId = 1;
-  #epoch = 0;
   #clean = true;
+  #isOpen = false;
+  #idle: () => void = () => {};
 
-  constructor({ manualFlush = false }: MemoryStoreOptions = {}) {
-    this.#manualFlush = manualFlush;
+  constructor(options: MemoryStoreOptions = {}) {
+    this.#manualFlush = options.manualFlush ?? false;
   }
 
-  async open(): Promise<Recovered> {
-    this.#epoch++;
-    const clean = this.#clean;
-    this.#clean = false;
-    return {
-      records: new Map(this.#records),
-      queues: new Map(this.#counters),
-      nextMessageId: this.#nextMessageId,
-      clean,
-    };
-  }
-
+  /** Commits that are not flushed. */
   get pendingCommits(): number {
     return this.#pending.length;
   }
 
+  async open(): Promise<Recovered> {
+    if (this.#isOpen) throw new Error("the store is open already");
+    this.#isOpen = true;
+    const clean = this.#clean;
+    this.#clean = false;
+    for (const queue of this.#queues.values()) {
+      for (const entry of queue.entries) if (entry.flags & entryFlags.transient) this.#remove(queue, entry);
+    }
+    const records = new Map<string, unknown>();
+    for (const [key, json] of this.#records) records.set(key, JSON.parse(json));
+    return { records, queues: new Map(this.#counters), nextMessageId: this.#nextMessageId, clean };
+  }
+
   commit(changes: Changes): Promise<void> {
-    const apply = this.#prepare(changes);
+    this.#checkOpen();
+    const copy = copyOf(changes);
+    for (const { queue, settled } of copy.queues) for (const { seq } of settled) this.#noteSettling(queue, seq);
     return new Promise((resolve) => {
-      this.#pending.push({ apply, resolve });
-      if (!this.#manualFlush) queueMicrotask(() => this.flush());
+      this.#pending.push({ changes: copy, resolve });
+      if (!this.#manualFlush) queueMicrotask(() => this.#flushOne());
     });
   }
 
-  /** Makes every commit so far durable. */
-  flush(): void {
-    for (const { apply, resolve } of this.#pending.splice(0)) {
-      apply();
-      resolve();
-    }
+  /** Flushes the oldest `commits` pending commits. Default: all. */
+  flush(commits = this.#pending.length): void {
+    for (let i = 0; i < commits; i++) this.#flushOne();
   }
 
-  /** The process dies: commits that are not flushed are lost, and their promises never settle. */
+  /** Loses all commits that are not flushed; their promises never settle. The store can then be opened again. */
   crash(): void {
     this.#pending = [];
-    this.#settling.clear();
-    this.#clean = false;
+    this.#settledBeforeFlush = new Map();
+    for (const queue of this.#queues.values()) for (const entry of queue.entries) entry.isGoing = false;
+    this.#isOpen = false;
   }
 
   load(queue: QueueId, fromSeq: number, toSeq: number, maxEntries: number, maxBytes: number): LoadedEntry[] {
+    this.#checkOpen();
     const loaded: LoadedEntry[] = [];
-    const settling = this.#settling.get(queue);
+    const entries = this.#queues.get(queue)?.entries ?? [];
     let bytes = 0;
-    for (const [seq, { entry, envelope, epoch, attempts }] of this.#queues.get(queue) ?? []) {
-      if (seq < fromSeq || settling?.has(seq)) continue;
-      if (seq > toSeq || loaded.length === maxEntries || bytes > maxBytes) break;
-      if (entry.flags & entryFlags.transient && epoch !== this.#epoch) continue;
-      const { messageId, flags, priority } = entry;
-      loaded.push({ seq, messageId, flags, priority, attempts, envelope: envelope.slice() });
+    for (let i = indexFrom(entries, fromSeq); i < entries.length; i++) {
+      const { seq, messageId, flags, priority, attempts, isGone, isGoing } = entries[i]!;
+      if (seq > toSeq) break;
+      if (isGone || isGoing || this.#isDropping(queue, seq)) continue;
+      const envelope = this.#messages.get(messageId)!.envelope.slice();
+      loaded.push({ seq, messageId, flags, priority, attempts, envelope });
       bytes += envelope.length;
+      if (loaded.length >= maxEntries || bytes > maxBytes) break;
     }
     return loaded;
   }
 
   async maintain(): Promise<boolean> {
+    this.#checkOpen();
     return false;
   }
 
   async close({ clean }: { clean: boolean }): Promise<void> {
-    this.flush();
+    this.#checkOpen();
+    while (this.#pending.length > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
+    this.#isOpen = false;
     this.#clean = clean;
   }
 
-  /** Takes what it needs of `changes`, and returns what makes them so. */
-  #prepare({ messages, queues, dropped, records }: Changes): () => void {
-    const envelopes = new Map(messages.map(({ id, envelope }) => [id, envelope.slice()]));
-    const epoch = this.#epoch;
-    const work: (() => void)[] = [];
-    for (const { queue, counters, appended, settled, attempted } of queues) {
-      const rows = appended.map((entry): [number, Row] => {
-        const { seq, messageId, flags, bytes, priority } = entry;
-        const envelope = envelopes.get(messageId) as Uint8Array;
-        return [seq, { entry: { seq, messageId, flags, bytes, priority }, envelope, epoch, attempts: 0 }];
-      });
-      const gone = settled.map(({ seq }) => seq);
-      const tried = attempted.map(({ seq, attempts }): [number, number] => [seq, attempts]);
-      this.#hide(queue, gone);
-      const { nextSeq, messages: count, bytes } = counters;
-      work.push(() => {
-        const all = this.#rowsOf(queue);
-        for (const [seq, row] of rows) all.set(seq, row);
-        for (const seq of gone) {
-          all.delete(seq);
-          this.#settling.get(queue)?.delete(seq);
-        }
-        for (const [seq, attempts] of tried) {
-          const row = all.get(seq);
-          if (row !== undefined) row.attempts = attempts;
-        }
-        this.#counters.set(queue, { nextSeq, messages: count, bytes });
-      });
-    }
-    const ranges = dropped.map(({ queue, fromSeq, toSeq }) => ({ queue, fromSeq, toSeq }));
-    const changed = records.map(({ key, value }) => ({ key, value: structuredClone(value) }));
-    return () => {
-      for (const step of work) step();
-      for (const { queue, fromSeq, toSeq } of ranges) this.#drop(queue, fromSeq, toSeq);
-      for (const { key, value } of changed) {
-        if (value === null) this.#records.delete(key);
-        else this.#records.set(key, value);
-      }
-      for (const id of envelopes.keys()) this.#nextMessageId = Math.max(this.#nextMessageId, id + 1);
-    };
+  #checkOpen(): void {
+    if (!this.#isOpen) throw new Error("the store is not open");
   }
 
-  #rowsOf(queue: QueueId): Map<number, Row> {
-    let rows = this.#queues.get(queue);
-    if (rows === undefined) {
-      rows = new Map();
-      this.#queues.set(queue, rows);
-    }
-    return rows;
-  }
-
-  #hide(queue: QueueId, seqs: readonly number[]): void {
-    if (seqs.length === 0) return;
-    const settling = this.#settling.get(queue) ?? new Set<number>();
-    for (const seq of seqs) settling.add(seq);
-    this.#settling.set(queue, settling);
-  }
-
-  #drop(queue: QueueId, fromSeq: number, toSeq: number): void {
-    if (toSeq === Number.POSITIVE_INFINITY && fromSeq === 0) {
-      this.#queues.delete(queue);
-      this.#counters.delete(queue);
-      this.#settling.delete(queue);
+  #noteSettling(queue: QueueId, seq: number): void {
+    const entry = this.#entry(queue, seq);
+    if (entry !== undefined) {
+      entry.isGoing = true;
       return;
     }
-    for (const seq of [...(this.#queues.get(queue)?.keys() ?? [])]) {
-      if (seq >= fromSeq && seq <= toSeq) this.#queues.get(queue)?.delete(seq);
-    }
+    const settled = this.#settledBeforeFlush.get(queue);
+    if (settled === undefined) this.#settledBeforeFlush.set(queue, new Set([seq]));
+    else settled.add(seq);
   }
+
+  /** Whether a commit under way drops the entry. */
+  #isDropping(queue: QueueId, seq: number): boolean {
+    return this.#pending.some(({ changes }) =>
+      changes.dropped.some((range) => range.queue === queue && range.fromSeq <= seq && seq <= range.toSeq),
+    );
+  }
+
+  #entry(queue: QueueId, seq: number): StoredEntry | undefined {
+    const entries = this.#queues.get(queue)?.entries ?? [];
+    const entry = entries[indexFrom(entries, seq)];
+    return entry?.seq === seq && !entry.isGone ? entry : undefined;
+  }
+
+  #flushOne(): void {
+    const commit = this.#pending[0];
+    if (commit === undefined) return;
+    const { messages, queues, dropped, records } = commit.changes;
+    for (const { id, envelope } of messages) {
+      this.#messages.set(id, { envelope, references: 0 });
+      this.#nextMessageId = Math.max(this.#nextMessageId, id + 1);
+    }
+    // What is dropped are entries of earlier commits: so it goes before what is added.
+    for (const { queue, fromSeq, toSeq } of dropped) this.#drop(queue, fromSeq, toSeq);
+    for (const changes of queues) this.#apply(changes);
+    for (const { queue, toSeq } of dropped) if (toSeq === Number.POSITIVE_INFINITY) this.#counters.delete(queue);
+    for (const { key, value } of records) {
+      if (value === null) this.#records.delete(key);
+      else this.#records.set(key, value as string);
+    }
+    this.#pending.shift();
+    commit.resolve();
+    if (this.#pending.length === 0) this.#idle();
+  }
+
+  #apply({ queue: id, counters, appended, settled, attempted }: QueueChanges): void {
+    let queue = this.#queues.get(id);
+    if (queue === undefined) {
+      queue = { entries: [], gone: 0 };
+      this.#queues.set(id, queue);
+    }
+    const settling = this.#settledBeforeFlush.get(id);
+    for (const { seq, messageId, flags, priority } of appended) {
+      const isGoing = settling?.delete(seq) ?? false;
+      queue.entries.push({ seq, messageId, flags, priority, attempts: 0, isGone: false, isGoing });
+      const message = this.#messages.get(messageId);
+      if (message === undefined) throw new RangeError(`an entry refers to message ${messageId}, which is not stored`);
+      message.references++;
+    }
+    if (settling?.size === 0) this.#settledBeforeFlush.delete(id);
+    for (const { seq } of settled) {
+      const entry = this.#entry(id, seq);
+      if (entry !== undefined) this.#remove(queue, entry);
+    }
+    for (const { seq, attempts } of attempted) {
+      const entry = this.#entry(id, seq);
+      if (entry !== undefined) entry.attempts = attempts;
+    }
+    this.#counters.set(id, counters);
+    compact(queue);
+  }
+
+  #drop(id: QueueId, fromSeq: number, toSeq: number): void {
+    const queue = this.#queues.get(id);
+    if (queue === undefined) return;
+    for (let i = indexFrom(queue.entries, fromSeq); i < queue.entries.length; i++) {
+      const entry = queue.entries[i]!;
+      if (entry.seq > toSeq) break;
+      this.#remove(queue, entry);
+    }
+    if (toSeq === Number.POSITIVE_INFINITY) this.#queues.delete(id);
+  }
+
+  #remove(queue: StoredQueue, entry: StoredEntry): void {
+    if (entry.isGone) return;
+    entry.isGone = true;
+    queue.gone++;
+    const message = this.#messages.get(entry.messageId)!;
+    if (--message.references === 0) this.#messages.delete(entry.messageId);
+  }
+}
+
+/** Index of the first entry at or above `seq`. */
+function indexFrom(entries: readonly StoredEntry[], seq: number): number {
+  let low = 0;
+  let high = entries.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (entries[middle]!.seq < seq) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Takes out what is gone, when that is half of the list. */
+function compact(queue: StoredQueue): void {
+  if (queue.gone * 2 <= queue.entries.length) return;
+  queue.entries = queue.entries.filter((entry) => !entry.isGone);
+  queue.gone = 0;
+}
+
+/** The caller may use everything again; a record's value becomes its JSON. */
+function copyOf({ messages, queues, dropped, records }: Changes): Changes {
+  return {
+    messages: messages.map(({ id, envelope }) => ({ id, envelope: envelope.slice() })),
+    queues: queues.map(({ queue, counters, appended, settled, attempted }) => ({
+      queue,
+      counters: { nextSeq: counters.nextSeq, messages: counters.messages, bytes: counters.bytes },
+      appended: appended.map(({ seq, messageId, flags, bytes, priority }) => ({ seq, messageId, flags, bytes, priority })),
+      settled: settled.map(({ seq, messageId }) => ({ seq, messageId })),
+      attempted: attempted.map(({ seq, attempts }) => ({ seq, attempts })),
+    })),
+    dropped: dropped.map(({ queue, fromSeq, toSeq }) => ({ queue, fromSeq, toSeq })),
+    records: records.map(({ key, value }) => ({ key, value: value === null ? null : JSON.stringify(value) })),
+  };
 }

@@ -136,7 +136,9 @@ export interface Store {
    * The unsettled entries of a queue with `fromSeq <= seq <= toSeq`, in order: at least one if there is one, at most
    * `maxEntries`, and no more once their envelopes exceed `maxBytes`. All entries up to `toSeq` must be flushed
    * (their commit's promise has resolved). Entries settled by a commit under way are left out.
-   * A damaged row throws {@link StoreError} with code `damaged`, naming queue and range; it is never delivered.
+   * The entry that passes `maxBytes` is the last one.
+   * A damaged row throws {@link StoreError} with code `damaged`, naming queue and range; it is never delivered. What comes
+   * before it in the window is given out first: the next call, which begins at the damage, throws.
    */
   load(queue: QueueId, fromSeq: number, toSeq: number, maxEntries: number, maxBytes: number): LoadedEntry[];
 
@@ -165,8 +167,11 @@ export type StoreErrorCode =
 export class StoreError extends Error {
   override readonly name = "StoreError";
   readonly code: StoreErrorCode;
-  constructor(code: StoreErrorCode, message: string, options?: { cause?: unknown }) {
+  /** With `damaged` from {@link Store.load}: what cannot be read. Dropping it lets the queue go on behind it. */
+  readonly range: DroppedRange | undefined;
+  constructor(code: StoreErrorCode, message: string, options?: { cause?: unknown; range?: DroppedRange }) {
     super(message, options);
     this.code = code;
+    this.range = options?.range;
   }
 }

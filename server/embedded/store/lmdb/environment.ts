@@ -1,4 +1,5 @@
 import { type Database, open, type RootDatabase } from "lmdb";
+import { isIntact, seal } from "./checksum.ts";
 import { readU64, writeU64 } from "./u64.ts";
 
 /** The only file that knows lmdb-js. What it relies on is explained, with sources, in docs/design/0002-storage.md. */
@@ -80,7 +81,10 @@ export class Environment {
     const entry = this.#meta.getEntry(headKey);
     this.endRead();
     if (entry === undefined) return undefined;
-    return { commit: entry.version!, nextMessageId: readU64(entry.value, 0), clean: entry.value[8] === 1 };
+    const { version: commit, value } = entry;
+    if (commit === undefined || !isIntact(value, commit))
+      throw new Error("the row that numbers the commits is damaged");
+    return { commit, nextMessageId: readU64(value, 4), clean: value[12] === 1 };
   }
 
   /**
@@ -88,9 +92,10 @@ export class Environment {
    * Returns at once; the memory of keys may be used again, that of values not before the promise has settled.
    */
   commit(writes: Writes, head: Head): Promise<void> {
-    const row = Buffer.alloc(9);
-    writeU64(row, 0, head.nextMessageId);
-    row[8] = head.clean ? 1 : 0;
+    const row = Buffer.allocUnsafe(13);
+    writeU64(row, 4, head.nextMessageId);
+    row[12] = head.clean ? 1 : 0;
+    seal(row, head.commit);
     const previous = head.commit === 1 ? null : head.commit - 1;
     const applied = this.#meta.ifVersion(headKey, previous as number, () => {
       for (let i = 0; i < writes.tables.length; i++) {
@@ -118,7 +123,11 @@ export class Environment {
     const bytes = table.getBinaryFast(key);
     if (bytes === undefined) return undefined;
     // The length that lmdb-js shows on its shared buffer is made up; native code would see the whole buffer.
-    return new Uint8Array(bytes.buffer, bytes.byteOffset, (table as unknown as { lastSize: number }).lastSize);
+    return new Uint8Array(
+      bytes.buffer,
+      bytes.byteOffset,
+      (table as unknown as { lastSize: number }).lastSize,
+    );
   }
 
   /** The greatest key that is at most `key`. */
@@ -146,7 +155,7 @@ export class Environment {
     const heldMs = performance.now() - this.#readSince;
     if (heldMs > this.longestReadMs) this.longestReadMs = heldMs;
     this.#readSince = 0;
-    (this.#root as unknown as { resetReadTxn(): void }).resetReadTxn();
+    this.#root.resetReadTxn();
   }
 
   async close(): Promise<void> {
@@ -172,4 +181,3 @@ async function causeOf(error: unknown): Promise<unknown> {
   );
   return Promise.race([cause, new Promise((resolve) => setImmediate(resolve, error))]);
 }
-

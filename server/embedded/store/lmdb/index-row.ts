@@ -25,7 +25,8 @@ const hasPriorities = 16;
 const hasTransient = 32;
 
 export const maxRunEntries = 4096;
-const maxSpan = 0xffff_ffff;
+/** Seqs, and message ids, of one run must not lie further apart. */
+export const maxRunSpan = 0xffff_ffff;
 
 /** Where the run that begins with entry `from` has to end (exclusive). */
 export function endOfRun(entries: readonly NewEntry[], from: number): number {
@@ -37,7 +38,7 @@ export function endOfRun(entries: readonly NewEntry[], from: number): number {
     const { seq, messageId } = entries[i]!;
     if (messageId < lowestId) lowestId = messageId;
     else if (messageId > highestId) highestId = messageId;
-    if (seq - firstSeq > maxSpan || highestId - lowestId > maxSpan) return i;
+    if (seq - firstSeq > maxRunSpan || highestId - lowestId > maxRunSpan) return i;
   }
   return limit;
 }
@@ -170,7 +171,8 @@ export class IndexRowReader {
   seqDeltas(): Uint32Array | undefined {
     if (this.#flags & seqsRiseByOne) return undefined;
     const deltas = new Uint32Array(this.count);
-    for (let i = 0; i < deltas.length; i++) deltas[i] = this.#view.getUint32(this.#columns.seqs + 4 * i, true);
+    for (let i = 0; i < deltas.length; i++)
+      deltas[i] = this.#view.getUint32(this.#columns.seqs + 4 * i, true);
     return deltas;
   }
 

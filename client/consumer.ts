@@ -1,0 +1,239 @@
+import type { PosthornError } from "../protocol/errors.ts";
+import { onAbort, throwIfAborted } from "./abort.ts";
+import type { Connection } from "./connection.ts";
+import { Fifo } from "./fifo.ts";
+import type { ReceivedMessage } from "./message.ts";
+import { overrun } from "./message-stream.ts";
+import type { QueueName } from "./queue-name.ts";
+import { Subscription, type SubscriptionOptions, type SubscriptionSink } from "./subscription.ts";
+
+/** What is done with one message. The message is acked when it returns or its promise resolves. */
+export type MessageHandler = (message: ReceivedMessage) => unknown;
+
+/** What becomes of a message whose handler failed. `leave`: nothing; the program settles it itself. */
+export type FailureOutcome = "ack" | "requeue" | "reject" | "leave";
+
+export interface ConsumeOptions extends SubscriptionOptions {
+  /**
+   * What becomes of a message whose handler throws or rejects. Default `requeue`: it comes again, after a pause that
+   * grows from 100 ms to 5 s while one handler after the other fails, so that nothing is lost and nothing spins.
+   * `reject`: the broker drops it. A function decides by the error.
+   */
+  readonly onError?: FailureOutcome | ((error: unknown, message: ReceivedMessage) => FailureOutcome);
+  /**
+   * How many handlers run at once; they are started in the order of the messages. 1: strictly one after the other.
+   * Default: the prefetch; 100 with `noAck`.
+   */
+  readonly concurrency?: number;
+  /** Cancels the consumer. */
+  readonly signal?: AbortSignal;
+}
+
+const firstPauseMs = 100;
+const longestPauseMs = 5000;
+
+/** A handler at work on a queue. */
+export class Consumer implements SubscriptionSink {
+  /**
+   * Resolves when the consumer has been cancelled by its owner and its last handler is through; rejects when it was
+   * ended by the broker, or when the connection was given up.
+   */
+  readonly closed: Promise<void>;
+  readonly #connection: Connection;
+  readonly #subscription: Subscription;
+  readonly #handler: MessageHandler;
+  readonly #options: ConsumeOptions;
+  readonly #buffer = new Fifo<ReceivedMessage>();
+  /** Failed messages in their pause: message → timer. */
+  readonly #paused = new Map<ReceivedMessage, unknown>();
+  #running = 0;
+  #looping = false;
+  #failuresInARow = 0;
+  #started = false;
+  #ended = false;
+  #error: PosthornError | undefined;
+  #stopListening: () => void = () => {};
+  #resolveClosed: () => void = () => {};
+  #rejectClosed: (error: PosthornError) => void = () => {};
+
+  /** @internal */
+  constructor(connection: Connection, queue: QueueName, handler: MessageHandler, options: ConsumeOptions) {
+    this.#connection = connection;
+    this.#handler = handler;
+    this.#options = options;
+    this.#subscription = new Subscription(connection, queue, options, this);
+    this.closed = new Promise((resolve, reject) => {
+      this.#resolveClosed = resolve;
+      this.#rejectClosed = reject;
+    });
+    // Who does not look at it is told by the `error` event.
+    this.closed.catch(() => {});
+  }
+
+  /** Name of the consumer. If the broker made it up, it changes with a reconnect. */
+  get consumerTag(): string {
+    return this.#subscription.consumerTag;
+  }
+
+  /** @internal */
+  async start(): Promise<this> {
+    const { signal } = this.#options;
+    throwIfAborted(signal);
+    this.#stopListening = onAbort(signal, (error) => void this.#stop(error));
+    await this.#subscription.start();
+    this.#started = true;
+    return this;
+  }
+
+  /**
+   * Stops the consumer. Resolves when the broker has answered and the handlers at work are through; messages whose
+   * handler was not started return to the queue.
+   */
+  async cancel(): Promise<void> {
+    await this.#stop();
+    await this.closed.catch(() => {});
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.cancel();
+  }
+
+  /** @internal */
+  deliver(message: ReceivedMessage): void {
+    if (this.#running < this.#concurrency) this.#run(message);
+    else if (this.#buffer.length < this.#subscription.maxBuffered) this.#buffer.push(message);
+    else void this.#subscription.cancel(overrun());
+  }
+
+  /** @internal */
+  interrupted(): void {
+    if (!this.#subscription.noAck) this.#buffer.clear();
+    this.#endPauses();
+  }
+
+  /** @internal */
+  ended(error: PosthornError | undefined): void {
+    this.#ended = true;
+    this.#error = error?.code === "aborted" ? undefined : error;
+    this.#stopListening();
+    // Before that, `start` tells it.
+    if (this.#started && this.#error !== undefined) this.#connection.events.emit("error", this.#error);
+    this.#endPauses();
+    this.#closeIfIdle();
+  }
+
+  /** @internal */
+  drain(): Promise<void> {
+    return this.cancel();
+  }
+
+  get #concurrency(): number {
+    const { concurrency } = this.#options;
+    if (concurrency !== undefined) return concurrency;
+    if (this.#subscription.noAck) return 100;
+    return this.#subscription.prefetch || Number.POSITIVE_INFINITY;
+  }
+
+  async #stop(error?: PosthornError): Promise<void> {
+    const cancelled = this.#subscription.cancel(error);
+    // After the request to cancel has left: before it, the broker would send them straight back.
+    for (const message of this.#buffer.clear()) if (!message.settled) message.requeue();
+    this.#endPauses();
+    await cancelled;
+  }
+
+  #run(message: ReceivedMessage): void {
+    this.#running++;
+    let result: unknown;
+    try {
+      result = this.#handler(message);
+    } catch (error) {
+      this.#failed(message, error);
+      return;
+    }
+    if (isThenable(result)) {
+      result.then(
+        () => this.#succeeded(message),
+        (error: unknown) => this.#failed(message, error),
+      );
+    } else this.#succeeded(message);
+  }
+
+  #succeeded(message: ReceivedMessage): void {
+    this.#failuresInARow = 0;
+    if (!message.settled) message.ack();
+    this.#finished();
+  }
+
+  #failed(message: ReceivedMessage, error: unknown): void {
+    this.#connection.events.emit("error", error, message);
+    this.#failuresInARow++;
+    const outcome = this.#outcome(message, error);
+    if (message.settled || message.stale || outcome === "leave") this.#finished();
+    else if (outcome === "requeue") this.#pause(message);
+    else {
+      if (outcome === "ack") message.ack();
+      else message.reject();
+      this.#finished();
+    }
+  }
+
+  #outcome(message: ReceivedMessage, error: unknown): FailureOutcome {
+    const { onError = "requeue" } = this.#options;
+    if (typeof onError === "string") return onError;
+    try {
+      return onError(error, message);
+    } catch (second) {
+      this.#connection.events.emit("error", second, message);
+      return "requeue";
+    }
+  }
+
+  /** Requeues a message after a while. Until then it keeps its place among the handlers at work. */
+  #pause(message: ReceivedMessage): void {
+    const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** (this.#failuresInARow - 1));
+    const { runtime } = this.#connection;
+    this.#paused.set(
+      message,
+      runtime.setTimer(() => this.#endPause(message), pauseMs),
+    );
+    if (this.#ended) this.#endPauses();
+  }
+
+  #endPauses(): void {
+    for (const [message, timer] of this.#paused) {
+      this.#connection.runtime.clearTimer(timer);
+      this.#endPause(message);
+    }
+  }
+
+  #endPause(message: ReceivedMessage): void {
+    this.#paused.delete(message);
+    if (!message.settled) message.requeue();
+    this.#finished();
+  }
+
+  #finished(): void {
+    this.#running--;
+    this.#runBuffered();
+    this.#closeIfIdle();
+  }
+
+  #runBuffered(): void {
+    // A handler that is through at once comes by here again: a loop, not a tower of calls.
+    if (this.#looping) return;
+    this.#looping = true;
+    while (this.#running < this.#concurrency && this.#buffer.length > 0) this.#run(this.#buffer.shift()!);
+    this.#looping = false;
+  }
+
+  #closeIfIdle(): void {
+    if (!this.#ended || this.#running > 0) return;
+    if (this.#error === undefined) this.#resolveClosed();
+    else this.#rejectClosed(this.#error);
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+}

@@ -1,0 +1,81 @@
+import { headersToJson } from "../protocol/header-json.ts";
+import type { Headers } from "../protocol/header-value.ts";
+import type { Body } from "./body.ts";
+import type { Connection } from "./connection.ts";
+import type { PublishReceipt } from "./publish.ts";
+import type { PublishOptions } from "./publisher.ts";
+
+/** The types that the protocol has; a broker may know more. */
+export type ExchangeType = "direct" | "fanout" | "topic" | "headers";
+
+export interface ExchangeDeclaration {
+  readonly type: ExchangeType | (string & {});
+  /** Survives a restart of the broker. Default true. */
+  readonly durable?: boolean;
+  /** Goes when its last binding goes. Default false. */
+  readonly autoDelete?: boolean;
+  readonly arguments?: Headers;
+  readonly signal?: AbortSignal;
+}
+
+/** A handle of an exchange. Making one costs nothing and asks nothing of the broker. */
+export class Exchange {
+  /** `""` is the default exchange. */
+  readonly name: string;
+  readonly #connection: Connection;
+
+  /** @internal */
+  constructor(connection: Connection, name: string) {
+    this.#connection = connection;
+    this.name = name;
+  }
+
+  /**
+   * Creates the exchange, or checks that it is there and the same. It is declared again after a reconnect.
+   * @throws PosthornError `precondition-failed` if it is there and differs, `access-refused`, `not-implemented`, …
+   */
+  async declare(declaration: ExchangeDeclaration): Promise<this> {
+    const { type, durable, autoDelete, arguments: table, signal } = declaration;
+    const content = {
+      exchange: this.name,
+      exchangeType: type,
+      ...(durable !== undefined && { durable }),
+      ...(autoDelete !== undefined && { autoDelete }),
+      ...(table !== undefined && { arguments: headersToJson(table) }),
+    };
+    await this.#connection.request("exchange.declare", content, { signal, repeatable: true });
+    this.#connection.topology.exchangeDeclared(content);
+    return this;
+  }
+
+  /** @throws PosthornError `not-found` if the exchange does not exist. */
+  async check(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    const content = { exchange: this.name, passive: true };
+    await this.#connection.request("exchange.declare", content, { ...options, repeatable: true });
+  }
+
+  /**
+   * Deletes the exchange and its bindings. One that does not exist is no error.
+   * @throws PosthornError `precondition-failed` if it has bindings and `ifUnused` is set.
+   */
+  async delete(options: { readonly ifUnused?: boolean; readonly signal?: AbortSignal } = {}): Promise<void> {
+    const { ifUnused, signal } = options;
+    const content = { exchange: this.name, ...(ifUnused !== undefined && { ifUnused }) };
+    await this.#connection.request("exchange.delete", content, { signal });
+    this.#connection.topology.exchangeDeleted(this.name);
+  }
+
+  /**
+   * Publishes a message. Resolves when the broker has confirmed it. While more than `maxUnconfirmed` messages are under
+   * way, and while disconnected, it waits; after a reconnect, what has no confirm yet is sent again, so a message may
+   * arrive twice.
+   *
+   * @param body A string goes as text, bytes as they are, anything else as JSON.
+   * @throws PosthornError `no-route` ({@link ReturnedError}) if it is mandatory and came back; the code of the broker's
+   * refusal; `invalid-argument`, `message-too-large`, `buffer-full` (while disconnected), `aborted`; `connection-closed`
+   * or `closed` if the connection has ended for good and the fate of the message is unknown.
+   */
+  publish(routingKey: string, body: Body, options?: PublishOptions): Promise<PublishReceipt> {
+    return this.#connection.publisher.publish(this.name, routingKey, body, options);
+  }
+}

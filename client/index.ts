@@ -1,0 +1,20 @@
+/** The SDK of Posthorn, for Node and browsers. Begin with {@link connect}. */
+export { type ErrorCode, type ErrorDetails, PosthornError } from "../protocol/errors.ts";
+export type { Headers, HeaderValue } from "../protocol/header-value.ts";
+export type { MessageProperties } from "../protocol/message.ts";
+export type { Body } from "./body.ts";
+export { connect } from "./connect.ts";
+export type { ConsumeOptions, Consumer, FailureOutcome, MessageHandler } from "./consumer.ts";
+export type { EnvelopeView } from "./envelope-view.ts";
+export type { ConnectionState, GoawayNotice, PosthornEvents, StateChange } from "./events.ts";
+export type { Exchange, ExchangeDeclaration, ExchangeType } from "./exchange.ts";
+export type { ReceivedMessage } from "./message.ts";
+export type { MessageStream, StreamOptions } from "./message-stream.ts";
+export type { ConnectOptions, ReconnectOptions } from "./options.ts";
+export type { Posthorn } from "./posthorn.ts";
+export type { PublishReceipt } from "./publish.ts";
+export type { PublishOptions } from "./publisher.ts";
+export type { BindOptions, Queue, QueueCounts, QueueDeclaration } from "./queue.ts";
+export { ReturnedError } from "./returned-error.ts";
+export type { SubscriptionOptions } from "./subscription.ts";
+export type { WebSocketConstructor, WebSocketLike } from "./websocket.ts";

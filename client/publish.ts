@@ -1,0 +1,25 @@
+import type { PosthornError } from "../protocol/errors.ts";
+import type { Batch } from "./outbox.ts";
+import type { ReturnedError } from "./returned-error.ts";
+
+/** What is known of a message once `publish` has resolved. */
+export interface PublishReceipt {
+  /** The broker has taken over: on disk in every durable queue that it was routed to. False with `confirm: false`. */
+  readonly confirmed: boolean;
+}
+
+/** A publish that is not through yet. */
+export interface Publish {
+  readonly flags: number;
+  readonly size: number;
+  /** 0 until it is sent. */
+  number: number;
+  /** Its envelope lies in a batch that was sent, or, while it waits, in bytes of its own. */
+  batch: Batch;
+  start: number;
+  /** Confirmed, refused or given up by the caller. */
+  done: boolean;
+  returned: ReturnedError | undefined;
+  resolve: ((receipt: PublishReceipt) => void) | undefined;
+  reject: ((error: PosthornError) => void) | undefined;
+}

@@ -1,0 +1,348 @@
+import { publishFlags } from "../protocol/binary-frames.ts";
+import { ByteWriter } from "../protocol/byte-writer.ts";
+import { writeEnvelope } from "../protocol/envelope.ts";
+import { errorCodeByNumber, PosthornError } from "../protocol/errors.ts";
+import type { MessageProperties } from "../protocol/message.ts";
+import { abortedError } from "./abort.ts";
+import { type Body, contentTypeOf, encodeBody } from "./body.ts";
+import { EnvelopeView } from "./envelope-view.ts";
+import type { Events } from "./events.ts";
+import { Fifo } from "./fifo.ts";
+import type { PublishSettings } from "./options.ts";
+import type { Batch } from "./outbox.ts";
+import type { Publish, PublishReceipt } from "./publish.ts";
+import { ReturnedError } from "./returned-error.ts";
+import type { Runtime } from "./runtime.ts";
+import type { Session } from "./session.ts";
+import { Unconfirmed } from "./unconfirmed.ts";
+
+export interface PublishOptions extends Partial<Omit<MessageProperties, "timestamp">> {
+  /** Milliseconds since 1970, or a date. */
+  readonly timestamp?: number | Date;
+  /** Reject with `no-route` if no queue is bound for the message. Default: it is dropped silently. */
+  readonly mandatory?: boolean;
+  /**
+   * `false`: do not wait for the broker's confirm. The promise resolves as soon as the message is on its way, later
+   * only while the socket is full; if the connection breaks, it may be lost. Refusals arrive as `error` events.
+   * Default true.
+   */
+  readonly confirm?: boolean;
+  /** Stops waiting. If the message has been sent already, the broker may have it. */
+  readonly signal?: AbortSignal;
+}
+
+const confirmedReceipt: PublishReceipt = Object.freeze({ confirmed: true });
+const sentReceipt: PublishReceipt = Object.freeze({ confirmed: false });
+const noOptions: PublishOptions = {};
+const textProperties: MessageProperties = { persistent: true, contentType: contentTypeOf("") };
+const bytesProperties: MessageProperties = {
+  persistent: true,
+  contentType: contentTypeOf(new Uint8Array(0)),
+};
+const jsonProperties: MessageProperties = { persistent: true, contentType: contentTypeOf({}) };
+
+/** The scratch memory is given back after a message larger than this. */
+const largestScratchBytes = 1024 * 1024;
+/** More than the head of a publish frame. */
+const frameHeadBytes = 32;
+/** Publishes without confirm wait while the socket holds more than this. */
+const maxUnsentBytes = 4 * 1024 * 1024;
+/** How often the socket is looked at then: WebSockets have no event for it. */
+const socketLookMs = 5;
+
+/**
+ * Numbers what is published, keeps it until it is confirmed, and sends it again after a reconnect, in the order in
+ * which it was published. Messages beyond the window of unconfirmed ones, and those published while disconnected, wait.
+ */
+export class Publisher {
+  readonly #settings: PublishSettings;
+  readonly #runtime: Runtime;
+  readonly #events: Events;
+  readonly #unconfirmed = new Unconfirmed();
+  readonly #waiting = new Fifo<Publish>();
+  readonly #readyWaiters: { resolve(): void; reject(error: PosthornError): void }[] = [];
+  readonly #idleWaiters: (() => void)[] = [];
+  #socketWaiters: (() => void)[] = [];
+  #scratch = new ByteWriter(1024);
+  #session: Session | undefined;
+  #nextNumber = 1;
+  #waitingCount = 0;
+  #waitingBytes = 0;
+  #failure: PosthornError | undefined;
+
+  constructor(settings: PublishSettings, runtime: Runtime, events: Events) {
+    this.#settings = settings;
+    this.#runtime = runtime;
+    this.#events = events;
+  }
+
+  /** Messages whose fate is not known yet. */
+  get pending(): number {
+    return this.#unconfirmed.count + this.#waitingCount;
+  }
+
+  publish(
+    exchange: string,
+    routingKey: string,
+    body: Body,
+    options: PublishOptions = noOptions,
+  ): Promise<PublishReceipt> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    const { signal } = options;
+    if (signal?.aborted) return Promise.reject(abortedError(signal));
+    let envelope: Uint8Array;
+    try {
+      envelope = this.#encode(exchange, routingKey, body, options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    const confirm = options.confirm !== false;
+    const flags =
+      (options.mandatory === true ? publishFlags.mandatory : 0) | (confirm ? 0 : publishFlags.unconfirmed);
+    const session = this.#session;
+    if (!confirm && session !== undefined && this.#waitingCount === 0) {
+      session.outbox.publish(this.#nextNumber++, flags, envelope);
+      return session.unsentBytes > maxUnsentBytes ? this.#untilSocketHasRoom() : sent;
+    }
+    const publish: Publish = {
+      flags,
+      size: envelope.length,
+      number: 0,
+      batch: noBatch,
+      start: 0,
+      done: false,
+      returned: undefined,
+      resolve: undefined,
+      reject: undefined,
+    };
+    if (session !== undefined && this.#waitingCount === 0 && this.#windowHasRoom(publish)) {
+      this.#send(session, publish, envelope);
+    } else {
+      if (session === undefined && this.#bufferIsFull(publish)) return Promise.reject(bufferFull());
+      publish.batch = { bytes: envelope.slice() };
+      this.#wait(publish);
+      if (!confirm && session === undefined) return sent;
+    }
+    const promise = new Promise<PublishReceipt>((resolve, reject) => {
+      publish.resolve = resolve;
+      publish.reject = reject;
+    });
+    return signal === undefined ? promise : this.#abortable(promise, publish, signal);
+  }
+
+  /** Resolves as soon as a publish would be sent at once. @throws PosthornError if that can never be again. */
+  async ready(): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#isReady()) return;
+    await new Promise<void>((resolve, reject) => this.#readyWaiters.push({ resolve, reject }));
+  }
+
+  /** Resolves once the fate of every message is known. */
+  async whenIdle(): Promise<void> {
+    if (this.pending > 0) await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
+  }
+
+  /** A session is open: sends again what has no confirm, then what has waited. */
+  attach(session: Session): void {
+    this.#session = session;
+    this.#nextNumber = 1;
+    for (const publish of this.#unconfirmed.clear()) {
+      // Given up by its caller.
+      if (publish.reject === undefined) continue;
+      publish.returned = undefined;
+      const { bytes } = publish.batch;
+      this.#send(session, publish, bytes.subarray(publish.start, publish.start + publish.size));
+    }
+    this.#advance();
+  }
+
+  /** The session has ended. */
+  detach(): void {
+    this.#session = undefined;
+  }
+
+  /** Nothing will be sent any more. */
+  fail(error: PosthornError): void {
+    this.#failure = error;
+    this.#session = undefined;
+    for (const publish of [...this.#unconfirmed.clear(), ...this.#waiting.clear()]) publish.reject?.(error);
+    this.#waitingCount = this.#waitingBytes = 0;
+    for (const { reject } of this.#readyWaiters.splice(0)) reject(error);
+    this.#advance();
+  }
+
+  confirmed(first: number, last: number, error: PosthornError | undefined): void {
+    const told = this.#unconfirmed.settle(first, last, (publish) => {
+      if (error !== undefined) publish.reject?.(error);
+      else if (publish.returned !== undefined) publish.reject?.(publish.returned);
+      else publish.resolve?.(confirmedReceipt);
+    });
+    // Of publishes without confirm only refusals are told, and no promise waits for them.
+    if (error !== undefined && told <= last - first) this.#events.emit("error", error);
+    this.#advance();
+  }
+
+  returned(number: number, status: number, text: string, envelope: Uint8Array): void {
+    const error = new ReturnedError(errorCodeByNumber(status), text, new EnvelopeView(envelope));
+    const publish = this.#unconfirmed.find(number);
+    if (publish !== undefined) publish.returned = error;
+    this.#events.emit("return", error);
+  }
+
+  #encode(exchange: string, routingKey: string, body: Body, options: PublishOptions): Uint8Array {
+    if (this.#scratch.bytes.length > largestScratchBytes) this.#scratch = new ByteWriter(1024);
+    const scratch = this.#scratch;
+    scratch.length = 0;
+    const bytes = encodeBody(body);
+    const limits = this.#session?.welcome.limits;
+    if (limits !== undefined && bytes.length > limits.maxMessageBytes) {
+      throw tooLarge(`The body has ${bytes.length} bytes; the broker takes ${limits.maxMessageBytes}.`);
+    }
+    writeEnvelope(scratch, { exchange, routingKey, properties: propertiesOf(body, options), body: bytes });
+    // The broker would end the session, not refuse the message.
+    if (limits !== undefined && scratch.length + frameHeadBytes > limits.maxFrameBytes) {
+      throw tooLarge(`The message is larger than the broker's largest frame, ${limits.maxFrameBytes} bytes.`);
+    }
+    return scratch.written();
+  }
+
+  #windowHasRoom(publish: Publish): boolean {
+    const { maxUnconfirmed, maxUnconfirmedBytes } = this.#settings;
+    const { count, bytes } = this.#unconfirmed;
+    return count === 0 || (count < maxUnconfirmed && bytes + publish.size <= maxUnconfirmedBytes);
+  }
+
+  #bufferIsFull(publish: Publish): boolean {
+    const { maxBufferedMessages, maxBufferedBytes } = this.#settings;
+    return this.#waitingCount >= maxBufferedMessages || this.#waitingBytes + publish.size > maxBufferedBytes;
+  }
+
+  #isReady(): boolean {
+    return (
+      this.#session !== undefined &&
+      this.#waitingCount === 0 &&
+      this.#unconfirmed.count < this.#settings.maxUnconfirmed &&
+      this.#unconfirmed.bytes < this.#settings.maxUnconfirmedBytes
+    );
+  }
+
+  #wait(publish: Publish): void {
+    this.#waiting.push(publish);
+    this.#waitingCount++;
+    this.#waitingBytes += publish.size;
+  }
+
+  #send(session: Session, publish: Publish, envelope: Uint8Array): void {
+    if (envelope.length + frameHeadBytes > session.welcome.limits.maxFrameBytes) {
+      publish.done = true;
+      publish.reject?.(tooLarge("The broker takes only smaller messages since the reconnect."));
+      return;
+    }
+    const { outbox } = session;
+    publish.number = this.#nextNumber++;
+    outbox.publish(publish.number, publish.flags, envelope);
+    publish.batch = outbox.batch;
+    publish.start = outbox.length - envelope.length;
+    this.#unconfirmed.push(publish);
+  }
+
+  /** Sends what waits as far as the window allows, and tells those who wait for that. */
+  #advance(): void {
+    const session = this.#session;
+    if (session !== undefined) this.#sendWaiting(session);
+    if (this.#readyWaiters.length > 0 && this.#isReady()) {
+      for (const { resolve } of this.#readyWaiters.splice(0)) resolve();
+    }
+    if (this.#idleWaiters.length > 0 && this.pending === 0) {
+      for (const resolve of this.#idleWaiters.splice(0)) resolve();
+    }
+  }
+
+  #sendWaiting(session: Session): void {
+    for (let next = this.#waiting.peek(); next !== undefined; next = this.#waiting.peek()) {
+      const unconfirmed = (next.flags & publishFlags.unconfirmed) !== 0;
+      if (!next.done && !unconfirmed && !this.#windowHasRoom(next)) return;
+      this.#waiting.shift();
+      if (next.done) continue;
+      this.#waitingCount--;
+      this.#waitingBytes -= next.size;
+      if (unconfirmed) {
+        session.outbox.publish(this.#nextNumber++, next.flags, next.batch.bytes);
+        next.resolve?.(sentReceipt);
+      } else this.#send(session, next, next.batch.bytes);
+    }
+  }
+
+  async #abortable(
+    promise: Promise<PublishReceipt>,
+    publish: Publish,
+    signal: AbortSignal,
+  ): Promise<PublishReceipt> {
+    const abort = () => this.#giveUp(publish, abortedError(signal));
+    signal.addEventListener("abort", abort, { once: true });
+    try {
+      return await promise;
+    } finally {
+      signal.removeEventListener("abort", abort);
+    }
+  }
+
+  /** What waits is passed over when its turn comes; what was sent is not sent again after a reconnect. */
+  #giveUp(publish: Publish, error: PosthornError): void {
+    publish.reject?.(error);
+    publish.reject = publish.resolve = undefined;
+    if (publish.number !== 0 || publish.done) return;
+    publish.done = true;
+    publish.batch = noBatch;
+    this.#waitingCount--;
+    this.#waitingBytes -= publish.size;
+    if (this.#waiting.length > 2 * this.#waitingCount + 64) {
+      for (const other of this.#waiting.clear()) if (!other.done) this.#waiting.push(other);
+    }
+    this.#advance();
+  }
+
+  #untilSocketHasRoom(): Promise<PublishReceipt> {
+    return new Promise((resolve) => {
+      this.#socketWaiters.push(() => resolve(sentReceipt));
+      if (this.#socketWaiters.length === 1) this.#watchSocket();
+    });
+  }
+
+  #watchSocket(): void {
+    this.#runtime.setTimer(() => {
+      if (this.#session !== undefined && this.#session.unsentBytes > maxUnsentBytes / 2) {
+        this.#watchSocket();
+        return;
+      }
+      const waiters = this.#socketWaiters;
+      this.#socketWaiters = [];
+      for (const resolve of waiters) resolve();
+    }, socketLookMs);
+  }
+}
+
+const noBatch: Batch = { bytes: new Uint8Array(0) };
+const sent: Promise<PublishReceipt> = Promise.resolve(sentReceipt);
+
+function propertiesOf(body: Body, options: PublishOptions): MessageProperties {
+  if (options === noOptions) {
+    if (typeof body === "string") return textProperties;
+    return contentTypeOf(body) === bytesProperties.contentType ? bytesProperties : jsonProperties;
+  }
+  const { timestamp } = options;
+  return {
+    ...options,
+    persistent: options.persistent ?? true,
+    contentType: options.contentType ?? contentTypeOf(body),
+    ...(timestamp !== undefined && { timestamp: Number(timestamp) }),
+  } as MessageProperties;
+}
+
+function tooLarge(message: string): PosthornError {
+  return new PosthornError("message-too-large", message);
+}
+
+function bufferFull(): PosthornError {
+  return new PosthornError("buffer-full", "The connection is down, and the buffer for publishes is full.");
+}

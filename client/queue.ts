@@ -1,0 +1,180 @@
+import { headersToJson } from "../protocol/header-json.ts";
+import type { Headers } from "../protocol/header-value.ts";
+import type { Body } from "./body.ts";
+import type { Connection } from "./connection.ts";
+import { type ConsumeOptions, Consumer, type MessageHandler } from "./consumer.ts";
+import type { Exchange } from "./exchange.ts";
+import type { ReceivedMessage } from "./message.ts";
+import { MessageStream, type StreamOptions } from "./message-stream.ts";
+import type { PublishReceipt } from "./publish.ts";
+import type { PublishOptions } from "./publisher.ts";
+import type { QueueName } from "./queue-name.ts";
+
+export interface QueueDeclaration {
+  /** Survives a restart of the broker, with its persistent messages. Default true; exclusive queues never do. */
+  readonly durable?: boolean;
+  /** Only for this connection, and deleted when it ends. Default false. */
+  readonly exclusive?: boolean;
+  /** Deleted when its last consumer goes, if it ever had one. Default false. */
+  readonly autoDelete?: boolean;
+  readonly arguments?: Headers;
+  readonly signal?: AbortSignal;
+}
+
+export interface BindOptions {
+  /** Part of the binding's identity. Headers exchanges match by them. */
+  readonly arguments?: Headers;
+  readonly signal?: AbortSignal;
+}
+
+/** What the broker says about a queue. */
+export interface QueueCounts {
+  readonly name: string;
+  /** Messages ready for delivery; those with consumers, not yet settled, do not count. */
+  readonly messageCount: number;
+  readonly consumerCount: number;
+}
+
+/** A handle of a queue. Making one costs nothing and asks nothing of the broker. */
+export class Queue {
+  readonly #connection: Connection;
+  readonly #name: QueueName;
+
+  /** @internal */
+  constructor(connection: Connection, name: QueueName) {
+    this.#connection = connection;
+    this.#name = name;
+  }
+
+  /**
+   * Name of the queue. One that the broker made up changes when it is declared again after a reconnect.
+   * @throws PosthornError `invalid-argument` if the queue has no name before it is declared.
+   */
+  get name(): string {
+    return this.#name.current;
+  }
+
+  /**
+   * Creates the queue, or checks that it is there and the same. It is declared again after a reconnect.
+   * @throws PosthornError `precondition-failed` if it is there and differs, `resource-locked`, `access-refused`, …
+   */
+  async declare(declaration: QueueDeclaration = {}): Promise<this> {
+    const { durable, exclusive, autoDelete, arguments: table, signal } = declaration;
+    const content = {
+      ...(!this.#name.serverNamed && { queue: this.name }),
+      ...(durable !== undefined && { durable }),
+      ...(exclusive !== undefined && { exclusive }),
+      ...(autoDelete !== undefined && { autoDelete }),
+      ...(table !== undefined && { arguments: headersToJson(table) }),
+    };
+    const reply = await this.#connection.request("queue.declare", content, { signal, repeatable: true });
+    this.#name.assign(reply.queue);
+    this.#connection.topology.queueDeclared(this.#name, content);
+    return this;
+  }
+
+  /** @throws PosthornError `not-found` if the queue does not exist, `resource-locked` if it is not for this connection. */
+  async check(options: { readonly signal?: AbortSignal } = {}): Promise<QueueCounts> {
+    const content = { queue: this.name, passive: true };
+    const reply = await this.#connection.request("queue.declare", content, { ...options, repeatable: true });
+    return { name: reply.queue, messageCount: reply.messageCount, consumerCount: reply.consumerCount };
+  }
+
+  /**
+   * Binds the queue to an exchange, after a reconnect again. The same binding twice is no error.
+   * @param routingKey Key or pattern; not looked at by fanout and headers exchanges.
+   * @throws PosthornError `not-found` if one of them does not exist, `access-refused`, …
+   */
+  async bind(exchange: Exchange | string, routingKey = "", options: BindOptions = {}): Promise<this> {
+    const content = this.#binding(exchange, routingKey, options);
+    await this.#connection.request("queue.bind", content, { signal: options.signal, repeatable: true });
+    this.#connection.topology.bound(this.#name, content);
+    return this;
+  }
+
+  /** Removes a binding: same exchange, routing key and arguments. One that does not exist is no error. */
+  async unbind(exchange: Exchange | string, routingKey = "", options: BindOptions = {}): Promise<this> {
+    const content = this.#binding(exchange, routingKey, options);
+    await this.#connection.request("queue.unbind", content, { signal: options.signal, repeatable: true });
+    this.#connection.topology.unbound(this.#name, content);
+    return this;
+  }
+
+  /** Deletes the messages that are ready, not those with consumers. Returns how many there were. */
+  async purge(options: { readonly signal?: AbortSignal } = {}): Promise<number> {
+    const reply = await this.#connection.request("queue.purge", { queue: this.name }, options);
+    return reply.messageCount;
+  }
+
+  /**
+   * Deletes the queue and its messages; returns how many were ready. One that does not exist is no error.
+   * @throws PosthornError `precondition-failed` if a condition does not hold.
+   */
+  async delete(
+    options: { readonly ifUnused?: boolean; readonly ifEmpty?: boolean; readonly signal?: AbortSignal } = {},
+  ): Promise<number> {
+    const { ifUnused, ifEmpty, signal } = options;
+    const content = {
+      queue: this.name,
+      ...(ifUnused !== undefined && { ifUnused }),
+      ...(ifEmpty !== undefined && { ifEmpty }),
+    };
+    const reply = await this.#connection.request("queue.delete", content, { signal });
+    this.#connection.topology.queueDeleted(this.#name);
+    return reply.messageCount;
+  }
+
+  /** Publishes straight to this queue, through the default exchange. See {@link Exchange.publish}. */
+  async publish(body: Body, options?: PublishOptions): Promise<PublishReceipt> {
+    return this.#connection.publisher.publish("", this.name, body, options);
+  }
+
+  /** Takes one message, to be settled; `undefined` if none is ready. With `noAck` it counts as settled at once. */
+  async get(
+    options: { readonly noAck?: boolean; readonly signal?: AbortSignal } = {},
+  ): Promise<ReceivedMessage | undefined> {
+    const { noAck = false, signal } = options;
+    let message: ReceivedMessage | undefined;
+    const content = { queue: this.name, ...(noAck && { noAck }) };
+    await this.#connection.request("queue.get", content, {
+      signal,
+      // Unless it counted as settled, a message that was on its way is back in the queue.
+      repeatable: !noAck,
+      answered: (reply, session, late) => {
+        if (reply.delivered === 0) return;
+        message = session.takeGotten();
+        if (late && message?.settled === false) message.requeue();
+      },
+    });
+    return message;
+  }
+
+  /**
+   * Consumes with a loop: `for await (const message of queue.consume()) { …; message.ack(); }`. The consumer starts with
+   * the loop, is cancelled when it is left, and lives on through reconnects.
+   */
+  consume(options?: StreamOptions): MessageStream;
+  /**
+   * Consumes with a handler. A message is acked when its handler is through without an error. Resolves when the consumer
+   * has started. @throws PosthornError `not-found`, `in-use`, `consumer-tag-in-use`, …
+   */
+  consume(handler: MessageHandler, options?: ConsumeOptions): Promise<Consumer>;
+  consume(
+    first: StreamOptions | MessageHandler = {},
+    second: ConsumeOptions = {},
+  ): MessageStream | Promise<Consumer> {
+    if (typeof first === "function") {
+      return new Consumer(this.#connection, this.#name, first, second).start();
+    }
+    return new MessageStream(this.#connection, this.#name, first);
+  }
+
+  #binding(exchange: Exchange | string, routingKey: string, options: BindOptions) {
+    return {
+      queue: this.name,
+      exchange: typeof exchange === "string" ? exchange : exchange.name,
+      routingKey,
+      ...(options.arguments !== undefined && { arguments: headersToJson(options.arguments) }),
+    };
+  }
+}

@@ -1,0 +1,251 @@
+import { PosthornError } from "../protocol/errors.ts";
+import type { Reply } from "../protocol/frames.ts";
+import { headersToJson } from "../protocol/header-json.ts";
+import type { Headers } from "../protocol/header-value.ts";
+import type { ReceivedMessage } from "./message.ts";
+import type { QueueName } from "./queue-name.ts";
+import type { Runtime } from "./runtime.ts";
+import type { DeliveryTarget, RequestContent, Session } from "./session.ts";
+import { isConnectionClosed } from "./wire-error.ts";
+
+export interface SubscriptionOptions {
+  /** Most messages delivered and not yet settled. 0: as many as the broker allows. Default: the broker's. */
+  readonly prefetch?: number;
+  /** Messages count as settled when they are sent; `prefetch` does not apply. Default false. */
+  readonly noAck?: boolean;
+  /** Be the queue's only consumer; refused with `in-use` if it has another. Default false. */
+  readonly exclusive?: boolean;
+  /** Name of the consumer, unique in the connection. Default: the broker makes one up. */
+  readonly consumerTag?: string;
+  /**
+   * With `noAck`, how many messages are kept for a consumer that is slower than the broker; one more ends it with
+   * `buffer-full`. Default 10,000.
+   */
+  readonly maxBuffered?: number;
+  readonly arguments?: Headers;
+}
+
+/** What a subscription feeds: an iterator or a handler. */
+export interface SubscriptionSink {
+  deliver(message: ReceivedMessage): void;
+  /** The connection was lost: messages not yet handed out come again, those of a consumer with `noAck` do not. */
+  interrupted(): void;
+  /** The end; without an error, its owner wanted it. */
+  ended(error: PosthornError | undefined): void;
+  /** Part of closing the connection: take no more, and resolve once what was handed out is finished with. */
+  drain(): Promise<void>;
+}
+
+/** What a subscription needs of its connection. */
+export interface SubscriptionHost {
+  readonly runtime: Runtime;
+  readonly openSession: Session | undefined;
+  /** When a request that is made now gives up. */
+  deadline(): number;
+  /** @throws PosthornError `closed` when it is too late for one. */
+  addSubscription(subscription: Subscription): void;
+  removeSubscription(subscription: Subscription): void;
+}
+
+/**
+ * One consumer, through any number of sessions.
+ *
+ *                  ┌── connection lost ───┐
+ *                  ▼                      │
+ *     idle ──▶ starting ─────ok─────▶ active
+ *                  │ cancel, refused      │ cancel
+ *                  ▼                      ▼
+ *                ended ◀────ok, lost── cancelling      (active ──cancelled by the broker──▶ ended)
+ */
+type SubscriptionState = "idle" | "starting" | "active" | "cancelling" | "ended";
+
+/** How long an exclusive queue or consumer of one's own lost session may be in the way after a reconnect. */
+export const ghostTimeoutMs = 60_000;
+const ghostRetryMs = 500;
+
+export class Subscription implements DeliveryTarget {
+  readonly queue: QueueName;
+  readonly #connection: SubscriptionHost;
+  readonly #options: SubscriptionOptions;
+  readonly #sink: SubscriptionSink;
+  readonly #firstStart: Promise<void>;
+  #resolveFirstStart: () => void = () => {};
+  #rejectFirstStart: (error: PosthornError) => void = () => {};
+  #state: SubscriptionState = "idle";
+  #session: Session | undefined;
+  #consumer = 0;
+  #consumerTag: string;
+  #prefetch = 0;
+  #interruptedAt: number | undefined;
+  #retryTimer: unknown;
+
+  constructor(
+    connection: SubscriptionHost,
+    queue: QueueName,
+    options: SubscriptionOptions,
+    sink: SubscriptionSink,
+  ) {
+    this.#connection = connection;
+    this.queue = queue;
+    this.#options = options;
+    this.#sink = sink;
+    this.#consumerTag = options.consumerTag ?? "";
+    this.#firstStart = new Promise((resolve, reject) => {
+      this.#resolveFirstStart = resolve;
+      this.#rejectFirstStart = reject;
+    });
+    this.#firstStart.catch(() => {});
+  }
+
+  get noAck(): boolean {
+    return this.#options.noAck === true;
+  }
+
+  /** The consumer tag; empty until the broker has made one up. */
+  get consumerTag(): string {
+    return this.#consumerTag;
+  }
+
+  /** The prefetch that the broker allows; 0 until it is known, or without limit. */
+  get prefetch(): number {
+    return this.#prefetch;
+  }
+
+  get maxBuffered(): number {
+    return this.noAck ? (this.#options.maxBuffered ?? 10_000) : Number.POSITIVE_INFINITY;
+  }
+
+  /** Resolves once the broker has started the consumer. @throws PosthornError why it did not. */
+  start(): Promise<void> {
+    this.#enter("starting");
+    try {
+      this.#connection.addSubscription(this);
+      const session = this.#connection.openSession;
+      if (session !== undefined) this.resume(session);
+    } catch (error) {
+      this.#end(error as PosthornError);
+    }
+    return this.#firstStart;
+  }
+
+  /** A session is open: starts the consumer there. */
+  resume(session: Session): void {
+    if (this.#state !== "starting") return;
+    const control = {
+      deadline: this.#connection.deadline(),
+      answered: (reply: Reply<"queue.consume">) => this.#started(session, reply),
+    };
+    session.request("queue.consume", this.#request(), control).catch((error: PosthornError) => {
+      if (this.#state !== "starting" || isConnectionClosed(error)) return;
+      if (this.#mayBeGhost(error)) {
+        this.#retryTimer = this.#connection.runtime.setTimer(() => {
+          if (!session.ended) this.resume(session);
+        }, ghostRetryMs);
+      } else this.#end(error);
+    });
+  }
+
+  /** The session has ended, and the connection will be made again. */
+  interrupted(): void {
+    this.#session = undefined;
+    this.#connection.runtime.clearTimer(this.#retryTimer);
+    if (this.#state === "cancelling") this.#end(undefined);
+    else if (this.#state === "active") {
+      this.#interruptedAt = this.#connection.runtime.now();
+      this.#enter("starting");
+      this.#sink.interrupted();
+    }
+  }
+
+  /** Ends the consumer. Resolves when nothing more can be delivered. */
+  async cancel(error?: PosthornError): Promise<void> {
+    const session = this.#session;
+    if (this.#state === "active" && session !== undefined) {
+      this.#enter("cancelling");
+      // What a lost connection or a lost answer leaves behind ends with the session.
+      const answered = session.request(
+        "consumer.cancel",
+        { consumer: this.#consumer },
+        { deadline: this.#connection.deadline() },
+      );
+      await answered.then(
+        () => this.#end(error),
+        () => this.#end(error),
+      );
+    } else if (this.#state === "idle" || this.#state === "starting") {
+      // A consumer that starts after all is cancelled in `#started`.
+      this.#end(error);
+    }
+  }
+
+  /** The connection is closing. */
+  drain(): Promise<void> {
+    return this.#sink.drain();
+  }
+
+  /** The connection has come to its end. */
+  fail(error: PosthornError): void {
+    if (this.#state === "active") this.#sink.interrupted();
+    this.#end(error);
+  }
+
+  deliver(message: ReceivedMessage): void {
+    if (this.#state === "active") this.#sink.deliver(message);
+    else if (!message.settled) message.requeue();
+  }
+
+  cancelledByBroker(error: PosthornError): void {
+    this.#end(error);
+  }
+
+  #started(session: Session, reply: Reply<"queue.consume">): void {
+    if (this.#state !== "starting") {
+      const control = { deadline: this.#connection.deadline() };
+      session.request("consumer.cancel", { consumer: reply.consumer }, control).catch(() => {});
+      return;
+    }
+    this.#session = session;
+    this.#consumer = reply.consumer;
+    this.#consumerTag = reply.consumerTag;
+    this.#prefetch = reply.prefetch;
+    session.addTarget(reply.consumer, this);
+    this.#enter("active");
+    this.#resolveFirstStart();
+  }
+
+  #request(): RequestContent<"queue.consume"> {
+    const { prefetch, noAck, exclusive, consumerTag, arguments: table } = this.#options;
+    return {
+      queue: this.queue.current,
+      ...(prefetch !== undefined && { prefetch }),
+      ...(noAck !== undefined && { noAck }),
+      ...(exclusive !== undefined && { exclusive }),
+      ...(consumerTag !== undefined && { consumerTag }),
+      ...(table !== undefined && { arguments: headersToJson(table) }),
+    };
+  }
+
+  /** Right after a reconnect the broker may not have noticed yet that the former session is dead. */
+  #mayBeGhost(error: PosthornError): boolean {
+    const since = this.#interruptedAt;
+    return (
+      since !== undefined &&
+      (error.code === "in-use" || error.code === "resource-locked") &&
+      this.#connection.runtime.now() - since < ghostTimeoutMs
+    );
+  }
+
+  #end(error: PosthornError | undefined): void {
+    if (this.#state === "ended") return;
+    this.#enter("ended");
+    this.#connection.runtime.clearTimer(this.#retryTimer);
+    this.#session?.removeTarget(this.#consumer);
+    this.#connection.removeSubscription(this);
+    this.#rejectFirstStart(error ?? new PosthornError("closed", "The consumer was cancelled."));
+    this.#sink.ended(error);
+  }
+
+  #enter(next: SubscriptionState): void {
+    this.#state = next;
+  }
+}

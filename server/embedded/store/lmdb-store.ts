@@ -1,0 +1,294 @@
+import { join, resolve } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { CommitBuilder } from "./lmdb/commit-builder.ts";
+import { DirectoryLock } from "./lmdb/directory-lock.ts";
+import { DroppedRanges } from "./lmdb/dropped-ranges.ts";
+import { EntryLoader } from "./lmdb/entry-loader.ts";
+import { Environment, type Row, type TableName, Writes } from "./lmdb/environment.ts";
+import { prepareDirectory } from "./lmdb/format-marker.ts";
+import { endOfTime, readRunQueue } from "./lmdb/keys.ts";
+import { Maintenance, type MaintenanceOptions } from "./lmdb/maintenance.ts";
+import { RowCache } from "./lmdb/row-cache.ts";
+import { decodeCounters, decodeRecord } from "./lmdb/small-rows.ts";
+import { StoredRows } from "./lmdb/stored-rows.ts";
+import { readU64 } from "./lmdb/u64.ts";
+import {
+  type Changes,
+  type DroppedRange,
+  type LoadedEntry,
+  type QueueCounters,
+  type QueueId,
+  type Recovered,
+  type Store,
+  StoreError,
+} from "./store.ts";
+
+export interface LmdbStoreOptions {
+  /** Is made if it does not exist. */
+  readonly directory: string;
+  /** Memory for what is known of rows that were touched lately. Default: 32 MiB. */
+  readonly cacheBytes?: number;
+  /** When the background work sets in. The defaults suit everything but tests. */
+  readonly maintenance?: Partial<MaintenanceOptions>;
+}
+
+const defaultCacheBytes = 32 * 1024 * 1024;
+const defaultMaintenance: MaintenanceOptions = { quietTicks: 64, smallRows: 64 };
+/** How many rows recovery reads in one turn. */
+const recoveryStepRows = 1024;
+
+/** What is there while the store is open. */
+interface Open {
+  readonly lock: DirectoryLock;
+  readonly environment: Environment;
+  readonly cache: RowCache;
+  readonly rows: StoredRows;
+  readonly dropped: DroppedRanges;
+  readonly loader: EntryLoader;
+  readonly maintenance: Maintenance;
+}
+
+/** The store on disk; docs/design/0002-storage.md explains it. */
+export class LmdbStore implements Store {
+  readonly #options: LmdbStoreOptions;
+  #open: Open | undefined;
+  #lastCommit = 0;
+  #flushedCommit = 0;
+  #nextMessageId = 1;
+  #failure: StoreError | undefined;
+  /** Commits under way, each by what rejects it. */
+  readonly #underWay = new Map<number, (error: StoreError) => void>();
+  #idle: () => void = () => {};
+
+  constructor(options: LmdbStoreOptions) {
+    this.#options = { ...options, directory: resolve(options.directory) };
+  }
+
+  /** The longest time that a read transaction was held, in milliseconds. */
+  get longestReadMs(): number {
+    return this.#open?.environment.longestReadMs ?? 0;
+  }
+
+  /** Memory taken by what is known of rows that were touched lately. */
+  get cacheBytes(): number {
+    return this.#open?.cache.bytes ?? 0;
+  }
+
+  async open(): Promise<Recovered> {
+    if (this.#open !== undefined) throw new Error("the store is open already");
+    const { directory } = this.#options;
+    prepareDirectory(directory);
+    const lock = await DirectoryLock.acquire(directory);
+    let environment: Environment | undefined;
+    try {
+      environment = new Environment(join(directory, "store.mdb"));
+      return await this.#recover(lock, environment);
+    } catch (error) {
+      this.#open = undefined;
+      await environment?.close();
+      lock.release();
+      if (error instanceof StoreError) throw error;
+      throw new StoreError("io", `cannot open ${directory}: ${(error as Error).message}`, { cause: error });
+    }
+  }
+
+  commit(changes: Changes): Promise<void> {
+    const { dropped, maintenance } = this.#opened();
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    return this.#submit((builder) => {
+      builder.append(changes.messages, changes.queues);
+      for (const queue of changes.queues) {
+        for (let i = 0; i < queue.settled.length; i++) {
+          const entry = queue.settled[i]!;
+          builder.settle(queue.queue, entry.seq, entry.messageId);
+        }
+        for (const { seq, attempts } of queue.attempted) builder.attempt(queue.queue, seq, attempts);
+        // What a queue that is dropped still sends must not bring its counters back.
+        if (!dropped.hasWhole(queue.queue)) builder.putCounters(queue);
+        const first = queue.appended[0];
+        if (first !== undefined) maintenance.noteAppended(queue.queue, first.seq, queue.appended.length);
+      }
+      for (const range of changes.dropped) this.#drop(builder, range, changes);
+      for (const record of changes.records) builder.record(record);
+      const last = changes.messages.at(-1);
+      if (last !== undefined) {
+        this.#nextMessageId = Math.max(this.#nextMessageId, last.id + 1);
+        maintenance.noteMessageRow(changes.messages.length);
+      }
+    });
+  }
+
+  load(queue: QueueId, fromSeq: number, toSeq: number, maxEntries: number, maxBytes: number): LoadedEntry[] {
+    const { loader, environment } = this.#opened();
+    try {
+      return loader.load(queue, fromSeq, toSeq, maxEntries, maxBytes);
+    } catch (error) {
+      if (error instanceof StoreError) throw error;
+      throw new StoreError("io", `queue ${queue} cannot be read: ${(error as Error).message}`, {
+        cause: error,
+      });
+    } finally {
+      environment.endRead();
+    }
+  }
+
+  async maintain(): Promise<boolean> {
+    const { maintenance } = this.#opened();
+    if (this.#failure !== undefined) throw this.#failure;
+    let hasMore = false;
+    const flushedCommit = this.#flushedCommit;
+    await this.#submit((builder) => {
+      hasMore = maintenance.step(builder, flushedCommit);
+    }, "only if there is anything to write");
+    return hasMore;
+  }
+
+  async close({ clean }: { clean: boolean }): Promise<void> {
+    const { environment, lock } = this.#opened();
+    while (this.#underWay.size > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
+    try {
+      if (clean && this.#failure === undefined) await this.#writeClean(environment, true);
+    } finally {
+      this.#open = undefined;
+      await environment.close();
+      lock.release();
+    }
+  }
+
+  #opened(): Open {
+    if (this.#open === undefined) throw new Error("the store is not open");
+    return this.#open;
+  }
+
+  async #recover(lock: DirectoryLock, environment: Environment): Promise<Recovered> {
+    const head = environment.head();
+    this.#lastCommit = head?.commit ?? 0;
+    this.#flushedCommit = this.#lastCommit;
+    this.#nextMessageId = head?.nextMessageId ?? 1;
+    this.#failure = undefined;
+
+    const records = new Map<string, unknown>();
+    for await (const { key, value } of allRows(environment, "records")) {
+      const name = Buffer.from(key).toString();
+      const record = decodeRecord(value);
+      if (record === undefined) throw new StoreError("damaged", `the record ${name} is damaged`);
+      records.set(name, record.value);
+    }
+    const queues = new Map<QueueId, QueueCounters>();
+    const transientBefore = new Map<QueueId, number>();
+    for await (const { key, value } of allRows(environment, "counters")) {
+      const queue = readRunQueue(key);
+      const counters = decodeCounters(value, queue);
+      if (counters === undefined)
+        throw new StoreError("damaged", `the counters of queue ${queue} are damaged`);
+      queues.set(queue, counters);
+      transientBefore.set(queue, counters.nextSeq);
+    }
+    const dropped = new DroppedRanges();
+    for await (const { key } of allRows(environment, "garbage")) {
+      const range = { queue: readRunQueue(key), fromSeq: readU64(key, 8), toSeq: readU64(key, 16) };
+      dropped.add(range, this.#lastCommit);
+    }
+
+    const cache = new RowCache(this.#options.cacheBytes ?? defaultCacheBytes);
+    const rows = new StoredRows(environment, cache, transientBefore);
+    const options = { ...defaultMaintenance, ...this.#options.maintenance };
+    const maintenance = new Maintenance(environment, rows, cache, dropped, options, queues.keys());
+    const loader = new EntryLoader(environment, rows, dropped);
+    this.#open = { lock, environment, cache, rows, dropped, loader, maintenance };
+    await this.#writeClean(environment, false);
+    return { records, queues, nextMessageId: this.#nextMessageId, clean: head?.clean ?? true };
+  }
+
+  async #writeClean(environment: Environment, clean: boolean): Promise<void> {
+    const commit = ++this.#lastCommit;
+    try {
+      await environment.commit(new Writes(), { commit, nextMessageId: this.#nextMessageId, clean });
+    } catch (cause) {
+      throw new StoreError("io", `the store cannot be written: ${(cause as Error).message}`, { cause });
+    }
+    this.#flushedCommit = commit;
+  }
+
+  #drop(builder: CommitBuilder, range: DroppedRange, changes: Changes): void {
+    const { dropped, maintenance } = this.#opened();
+    // Only entries of earlier commits are meant.
+    const first = changes.queues.find(({ queue }) => queue === range.queue)?.appended[0]?.seq ?? endOfTime;
+    const toSeq = Math.min(range.toSeq, range.toSeq === Number.POSITIVE_INFINITY ? endOfTime : first - 1);
+    if (toSeq < range.fromSeq) return;
+    const bounded = { queue: range.queue, fromSeq: range.fromSeq, toSeq };
+    builder.drop(bounded);
+    dropped.add(bounded, builder.commit);
+    if (toSeq === endOfTime) maintenance.noteDropped(range.queue);
+  }
+
+  /** Builds a commit and hands it over; resolves when it is flushed. */
+  #submit(
+    build: (builder: CommitBuilder) => void,
+    condition?: "only if there is anything to write",
+  ): Promise<void> {
+    const { environment, rows, cache, maintenance } = this.#opened();
+    const builder = new CommitBuilder(this.#lastCommit + 1, rows, cache);
+    try {
+      build(builder);
+      builder.finish();
+    } catch (error) {
+      // The cache is ahead of the disk now, for something that will never be written.
+      return Promise.reject(this.#fail(error));
+    } finally {
+      environment.endRead();
+    }
+    if (condition !== undefined && builder.writes.isEmpty) return Promise.resolve();
+    const { commit } = builder;
+    this.#lastCommit = commit;
+    maintenance.noteShrunk(builder.shrunkMessageRows);
+    maintenance.noteRetired(builder.retiredMessageRows);
+    const flushed = environment.commit(builder.writes, {
+      commit,
+      nextMessageId: this.#nextMessageId,
+      clean: false,
+    });
+    return new Promise((resolve, reject) => {
+      this.#underWay.set(commit, reject);
+      flushed.then(
+        () => {
+          if (!this.#underWay.delete(commit)) return;
+          this.#flushedCommit = commit;
+          for (const run of builder.retiredRuns) cache.removeRun(run);
+          for (const row of builder.retiredMessageRows) cache.removeMessageRow(row);
+          cache.tick(commit);
+          resolve();
+          if (this.#underWay.size === 0) this.#idle();
+        },
+        (error: unknown) => this.#fail(error),
+      );
+    });
+  }
+
+  /** Ends the store: everything under way is rejected, also what LMDB might never answer. */
+  #fail(cause: unknown): StoreError {
+    if (this.#failure === undefined) {
+      const message = `a commit failed: ${(cause as Error).message}`;
+      this.#failure = cause instanceof StoreError ? cause : new StoreError("io", message, { cause });
+    }
+    const failure = this.#failure;
+    const rejections = [...this.#underWay.values()];
+    this.#underWay.clear();
+    for (const reject of rejections) reject(failure);
+    this.#idle();
+    return failure;
+  }
+}
+
+/** All rows of a table, a bounded number in each turn of the event loop. */
+async function* allRows(environment: Environment, table: TableName): AsyncGenerator<Row> {
+  let start: Uint8Array = Buffer.from([0]);
+  for (;;) {
+    const rows = [...environment.rows(table, start, recoveryStepRows)];
+    environment.endRead();
+    yield* rows;
+    if (rows.length < recoveryStepRows) return;
+    start = Buffer.concat([rows.at(-1)!.key, Buffer.from([0])]);
+    await nextTurn();
+  }
+}

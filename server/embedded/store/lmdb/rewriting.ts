@@ -1,0 +1,83 @@
+import type { NewEntry } from "../store.ts";
+import type { CommitBuilder } from "./commit-builder.ts";
+import type { Environment } from "./environment.ts";
+import { endOfRun, maxRunSpan } from "./index-row.ts";
+import type { IndexRun } from "./index-run.ts";
+import { messageKey, runKey } from "./keys.ts";
+import { MessageRowReader, maxIdSpan } from "./message-row.ts";
+import type { MessageRowState } from "./message-row-state.ts";
+import type { RowCache } from "./row-cache.ts";
+
+/** An entry that is still there, and how often it was handed out. */
+export interface LiveEntry extends NewEntry {
+  readonly attempts: number;
+}
+
+/**
+ * Puts one run in the place of neighbouring ones. It gets the first one's key and covers the same range, and holds only
+ * what is not settled. Until the commit is flushed readers still see the old rows: the old runs lead them to the new one.
+ */
+export function mergeRuns(
+  builder: CommitBuilder,
+  runs: readonly IndexRun[],
+  entries: readonly LiveEntry[],
+): void {
+  const { queue, first } = runs[0]!;
+  const { last } = runs.at(-1)!;
+  if (entries.length === 0 || endOfRun(entries, 0) !== entries.length || last - first > maxRunSpan) return;
+  for (const run of runs) {
+    const key = runKey(queue, run.first);
+    builder.writes.remove("index", key);
+    if (run.hasStateRow) builder.writes.remove("state", key);
+  }
+  const merged = builder.putRun(queue, entries, 0, entries.length, first, last);
+  for (const entry of entries) if (entry.attempts > 0) builder.attempt(queue, entry.seq, entry.attempts);
+  for (const run of runs) {
+    if (run.first === first) continue;
+    run.mergedInto = merged;
+    run.commit = builder.commit;
+    builder.retiredRuns.push(run);
+  }
+}
+
+/**
+ * Puts one row in the place of neighbouring ones, or of a single one, with only the messages that are still referred to.
+ * It gets the first one's key, so that a message is still found by looking for the greatest key below its id. Does nothing
+ * if more than `maxLiveShare` of the bytes would remain, or if a row is damaged.
+ */
+export function rewriteMessageRows(
+  builder: CommitBuilder,
+  rows: readonly MessageRowState[],
+  maxLiveShare: number,
+  environment: Environment,
+  cache: RowCache,
+): void {
+  const ids: number[] = [];
+  const envelopes: Uint8Array[] = [];
+  const references: number[] = [];
+  let bytes = 0;
+  let liveBytes = 0;
+  for (const row of rows) {
+    const stored = environment.get("messages", messageKey(row.first));
+    const reader = stored && MessageRowReader.read(stored, row.first);
+    if (reader === undefined) return;
+    for (let ordinal = 0; ordinal < row.count; ordinal++) {
+      const length = reader.lengthAt(ordinal);
+      bytes += length;
+      if (row.remaining[ordinal] === 0) continue;
+      liveBytes += length;
+      ids.push(reader.idAt(ordinal));
+      envelopes.push(reader.envelopeAt(ordinal));
+      references.push(row.remaining[ordinal]!);
+    }
+  }
+  const first = rows[0]!.first;
+  if (ids.length === 0 || ids.at(-1)! - first > maxIdSpan || liveBytes > maxLiveShare * bytes) return;
+  for (const row of rows) {
+    const key = messageKey(row.first);
+    builder.writes.remove("messages", key);
+    if (row.hasReferencesRow) builder.writes.remove("refs", key);
+    cache.removeMessageRow(row);
+  }
+  builder.putMessageRow({ ids, envelopes, references }, 0, ids.length, first);
+}

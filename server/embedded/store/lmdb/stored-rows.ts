@@ -1,0 +1,127 @@
+import type { QueueId } from "../store.ts";
+import { entryFlags } from "../store.ts";
+import { runSeed } from "./checksum.ts";
+import type { Environment } from "./environment.ts";
+import { IndexRowReader } from "./index-row.ts";
+import { type ExpiredEntry, IndexRun } from "./index-run.ts";
+import { messageKey, readMessageKey, readRunFirstSeq, readRunQueue, runKey } from "./keys.ts";
+import { MessageRowReader } from "./message-row.ts";
+import { MessageRowState } from "./message-row-state.ts";
+import type { RowCache } from "./row-cache.ts";
+import { decodeReferences, decodeState } from "./small-rows.ts";
+
+/** Finds the state of runs and message rows: in the cache, or else on disk, which then is up to date. */
+export class StoredRows {
+  readonly #environment: Environment;
+  readonly #cache: RowCache;
+  /** Queue → transient entries below this seq were written before the store was opened. */
+  readonly #transientBefore: ReadonlyMap<QueueId, number>;
+  /** The row of messages that was read last was intact. */
+  #verifiedFirstId = -1;
+  #verifiedSum = 0;
+
+  constructor(environment: Environment, cache: RowCache, transientBefore: ReadonlyMap<QueueId, number>) {
+    this.#environment = environment;
+    this.#cache = cache;
+    this.#transientBefore = transientBefore;
+  }
+
+  /** The run whose range holds `seq`; undefined if there is none, or it is damaged. */
+  run(queue: QueueId, seq: number): IndexRun | undefined {
+    const cached = this.#cache.run(queue, seq);
+    if (cached !== undefined) return cached;
+    const key = this.#environment.floorKey("index", runKey(queue, seq));
+    if (key === undefined || readRunQueue(key) !== queue) return undefined;
+    const bytes = this.#environment.get("index", key);
+    if (bytes === undefined) return undefined;
+    const row = IndexRowReader.read(bytes.slice(), queue, readRunFirstSeq(key));
+    if (row === undefined || row.lastSeq < seq) return undefined;
+    return this.runOf(row);
+  }
+
+  /** The state of the run that was just read; undefined if its state row is damaged. */
+  runOf(row: IndexRowReader): IndexRun | undefined {
+    const cached = this.#cache.runAt(row.queue, row.firstSeq);
+    if (cached !== undefined) return cached.mergedInto ?? cached;
+    const bytes = this.#environment.get("state", runKey(row.queue, row.firstSeq));
+    const state = bytes && decodeState(bytes, row.count, runSeed(row.queue, row.firstSeq));
+    if (bytes !== undefined && state === undefined) return undefined;
+    const run = new IndexRun(row.queue, row.firstSeq, row.lastSeq, row.count, row.seqDeltas(), state);
+    if (row.hasTransient) run.expired = this.#expiredEntries(row, run);
+    this.#cache.addRun(run);
+    return run;
+  }
+
+  /** Whether the entry did not survive the restart. */
+  isExpired(row: IndexRowReader, ordinal: number): boolean {
+    return (
+      row.hasTransient &&
+      (row.flagsAt(ordinal) & entryFlags.transient) !== 0 &&
+      row.seqAt(ordinal) < (this.#transientBefore.get(row.queue) ?? 0)
+    );
+  }
+
+  /** The row that holds the message; undefined if there is none, or it is damaged. */
+  messageRow(id: number): MessageRowState | undefined {
+    const cached = this.#cache.message(id);
+    if (cached !== undefined) return cached;
+    const reader = this.readMessageRow(id);
+    if (reader === undefined || reader.ordinalOf(id) < 0) return undefined;
+    return this.#cache.message(id);
+  }
+
+  /** The row with this key; undefined if there is none any more, or it is damaged. */
+  messageRowAt(firstId: number): MessageRowState | undefined {
+    if (this.#cache.message(firstId) === undefined) this.readMessageRow(firstId);
+    return this.#cache.messageRowAt(firstId);
+  }
+
+  /**
+   * Reads the row that holds the message from disk; undefined if it is damaged or there is none. Valid until the next
+   * read of anything.
+   */
+  readMessageRow(id: number): MessageRowReader | undefined {
+    const key = this.#environment.floorKey("messages", messageKey(id));
+    if (key === undefined) return undefined;
+    const firstId = readMessageKey(key);
+    const isCached = this.#cache.message(id) !== undefined || this.#cache.message(firstId) !== undefined;
+    const references = isCached ? undefined : this.#environment.get("refs", key);
+    const remaining = references && decodeReferences(references, firstId);
+    const bytes = this.#environment.get("messages", key);
+    const row = bytes && this.#verified(bytes, firstId);
+    if (row === undefined || isCached) return row;
+    if (references !== undefined && remaining?.length !== row.count) return undefined;
+    const hasReferencesRow = references !== undefined;
+    this.#cache.addMessageRow(
+      new MessageRowState(
+        firstId,
+        row.idDeltas(),
+        remaining ?? row.references(),
+        row.byteLength,
+        hasReferencesRow,
+      ),
+    );
+    return row;
+  }
+
+  /** A row that is read window by window is summed once. */
+  #verified(bytes: Uint8Array, firstId: number): MessageRowReader | undefined {
+    const sum = bytes[0]! | (bytes[1]! << 8) | (bytes[2]! << 16) | (bytes[3]! << 24);
+    if (firstId === this.#verifiedFirstId && sum === this.#verifiedSum)
+      return new MessageRowReader(bytes, firstId);
+    const row = MessageRowReader.read(bytes, firstId);
+    if (row === undefined) return undefined;
+    this.#verifiedFirstId = firstId;
+    this.#verifiedSum = sum;
+    return row;
+  }
+
+  #expiredEntries(row: IndexRowReader, run: IndexRun): ExpiredEntry[] | undefined {
+    const expired: ExpiredEntry[] = [];
+    for (let ordinal = 0; ordinal < row.count; ordinal++) {
+      if (run.isSettled(ordinal) || !this.isExpired(row, ordinal)) continue;
+      expired.push({ seq: row.seqAt(ordinal), messageId: row.messageIdAt(ordinal) });
+    }
+    return expired.length === 0 ? undefined : expired;
+  }
+}

@@ -1,5 +1,4 @@
 import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
@@ -22,34 +21,37 @@ export function startWorker(name: "produce" | "consume", args: readonly string[]
   const child = spawn(process.execPath, ["--import", "tsx", file, ...args], {
     stdio: ["ignore", "pipe", "inherit"],
   });
-  const failed = once(child, "exit").then(([code]) => {
-    throw new Error(`${name} ended with ${code} before it was done.`);
-  });
-  const until = <T>(register: (resolve: (value: T) => void) => void): Promise<T> => {
-    const promise = Promise.race([new Promise<T>(register), failed]);
-    promise.catch(() => {});
-    return promise;
-  };
-  const listeners: {
-    ready?: () => void;
-    first?: (at: number) => void;
-    result?: (result: WorkerResult) => void;
-  } = {};
+  const ready = deferred<void>();
+  const first = deferred<number>();
+  const result = deferred<WorkerResult>();
+  let said: WorkerResult | undefined;
   createInterface({ input: child.stdout }).on("line", (line) => {
-    if (line === "ready") return listeners.ready?.();
-    const said = JSON.parse(line) as { first?: number } & Partial<WorkerResult>;
-    if (said.first !== undefined) listeners.first?.(said.first);
-    else listeners.result?.(said as WorkerResult);
+    if (line === "ready") return ready.resolve();
+    const report = JSON.parse(line) as { first?: number } & Partial<WorkerResult>;
+    if (report.first !== undefined) first.resolve(report.first);
+    else said = report as WorkerResult;
   });
-  return {
-    ready: until<void>((resolve) => {
-      listeners.ready = resolve;
-    }),
-    first: until<number>((resolve) => {
-      listeners.first = resolve;
-    }),
-    result: until<WorkerResult>((resolve) => {
-      listeners.result = resolve;
-    }),
-  };
+  // The result counts once the worker has left: its broker may be stopped then.
+  child.on("close", (code) => {
+    if (code === 0 && said !== undefined) return result.resolve(said);
+    const error = new Error(`${name} ended with ${code} before it was done.`);
+    for (const { reject } of [ready, first, result]) reject(error);
+  });
+  return { ready: ready.promise, first: first.promise, result: result.promise };
+}
+
+interface Deferred<T> {
+  readonly promise: Promise<T>;
+  resolve(value: T): void;
+  reject(error: Error): void;
+}
+
+function deferred<T>(): Deferred<T> {
+  let settle: Omit<Deferred<T>, "promise"> | undefined;
+  const promise = new Promise<T>((resolve, reject) => {
+    settle = { resolve, reject };
+  });
+  // Not everyone waits for everything.
+  promise.catch(() => {});
+  return { promise, ...(settle as Omit<Deferred<T>, "promise">) };
 }

@@ -8,7 +8,7 @@ import { Publisher } from "./publisher.ts";
 import { timeoutError } from "./requests.ts";
 import type { Runtime } from "./runtime.ts";
 import { type RequestContent, Session, type SessionEnd, type SessionHost } from "./session.ts";
-import { ghostTimeoutMs, type Subscription, type SubscriptionHost } from "./subscription.ts";
+import { ghostRetryMs, ghostTimeoutMs, type Subscription, type SubscriptionHost } from "./subscription.ts";
 import { Topology, type TopologyRequests } from "./topology.ts";
 import type { WebSocketConstructor } from "./websocket.ts";
 import { isConnectionClosed } from "./wire-error.ts";
@@ -41,7 +41,6 @@ const transitions: { readonly [S in ConnectionState]: readonly ConnectionState[]
 };
 
 const noReconnect = { initialDelayMs: 0, maxDelayMs: 0, maxAttempts: 0 };
-const ghostRetryMs = 500;
 /** How long the broker may take to close the socket after `bye`. */
 const byeTimeoutMs = 2000;
 
@@ -98,6 +97,8 @@ export class Connection implements SessionHost, SubscriptionHost {
     const stopListening = onAbort(signal, (error) => session.abandon(error, false));
     try {
       await session.opened();
+      // It may have ended in the same breath.
+      if (session.end !== undefined) throw session.end.error;
       this.#adopt(session);
     } catch (error) {
       this.#finish(error as PosthornError);
@@ -196,7 +197,13 @@ export class Connection implements SessionHost, SubscriptionHost {
       await this.#pause(this.#backoff.nextDelayMs(this.#retryAfterMs));
       this.#retryAfterMs = 0;
       if (!this.#wantsSession()) return;
-      const session = this.#newSession();
+      let session: Session;
+      try {
+        session = this.#newSession();
+      } catch (error) {
+        this.#finish(error as PosthornError);
+        return;
+      }
       try {
         await session.opened();
         await this.#restore(session);
@@ -306,8 +313,12 @@ export class Connection implements SessionHost, SubscriptionHost {
   async #sayBye(): Promise<void> {
     const session = this.#session;
     if (session === undefined) return;
+    // From here on its end is expected and means nothing.
+    this.#session = undefined;
+    this.publisher.detach();
     const deadline = this.runtime.now() + byeTimeoutMs;
     await session.request("bye", {}, { deadline }).catch(() => {});
+    session.abandon(this.#closedError());
   }
 
   #pause(delayMs: number): Promise<void> {

@@ -1,17 +1,24 @@
-import { readEnvelope } from "../protocol/envelope.ts";
+import { EnvelopeHead, readEnvelope } from "../protocol/envelope.ts";
 import { PosthornError } from "../protocol/errors.ts";
 import type { Headers } from "../protocol/header-value.ts";
 import { isJsonType, isTextType } from "../protocol/json-codec.ts";
-import type { Message, MessageProperties } from "../protocol/message.ts";
+import type { MessageProperties } from "../protocol/message.ts";
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 const noHeaders: Headers = Object.freeze({});
+/** Used again for every message. */
+const head = new EnvelopeHead();
 
-/** A message that came from the broker. It is taken apart when something of it is asked for, not before. */
+/** A message that came from the broker. It is taken apart when something of it is asked for, not before,
+ * and no further than needed: most programs look at the routing key and the body only. */
 export class EnvelopeView {
   // Plain fields here and in subclasses: one object a message, and private `#fields` cost time when it is made.
   private readonly envelope: Uint8Array;
-  private decoded: Message | undefined = undefined;
+  private exchangeName = "";
+  private key = "";
+  /** Where the body begins; −1 until the head has been read. */
+  private bodyAt = -1;
+  private decoded: MessageProperties | undefined = undefined;
 
   /** @internal */
   constructor(envelope: Uint8Array) {
@@ -20,53 +27,57 @@ export class EnvelopeView {
 
   /** The exchange that it was published to; `""` is the default exchange. */
   get exchange(): string {
-    return this.content().exchange;
+    this.readHead();
+    return this.exchangeName;
   }
 
   get routingKey(): string {
-    return this.content().routingKey;
+    this.readHead();
+    return this.key;
   }
 
   /** Everything that the publisher said about the message. */
   get properties(): MessageProperties {
-    return this.content().properties;
+    this.decoded ??= readEnvelope(this.envelope).properties;
+    return this.decoded;
   }
 
   /** Empty if the message has none. */
   get headers(): Headers {
-    return this.content().properties.headers ?? noHeaders;
+    return this.properties.headers ?? noHeaders;
   }
 
   get contentType(): string | undefined {
-    return this.content().properties.contentType;
+    return this.properties.contentType;
   }
 
   get messageId(): string | undefined {
-    return this.content().properties.messageId;
+    return this.properties.messageId;
   }
 
   get correlationId(): string | undefined {
-    return this.content().properties.correlationId;
+    return this.properties.correlationId;
   }
 
   get replyTo(): string | undefined {
-    return this.content().properties.replyTo;
+    return this.properties.replyTo;
   }
 
   /** The publisher's name for the kind of message. */
   get type(): string | undefined {
-    return this.content().properties.type;
+    return this.properties.type;
   }
 
   /** When the publisher says that it was published. */
   get timestamp(): Date | undefined {
-    const { timestamp } = this.content().properties;
+    const { timestamp } = this.properties;
     return timestamp === undefined ? undefined : new Date(timestamp);
   }
 
   /** The body as it came. A view of the memory that the message was received in, not a copy. */
   get bytes(): Uint8Array {
-    return this.content().body;
+    this.readHead();
+    return this.envelope.subarray(this.bodyAt);
   }
 
   /** The body as text. @throws PosthornError `invalid-body` if it is not UTF-8. */
@@ -99,9 +110,12 @@ export class EnvelopeView {
     return isTextType(contentType) ? this.text() : this.bytes;
   }
 
-  private content(): Message {
-    this.decoded ??= readEnvelope(this.envelope);
-    return this.decoded;
+  private readHead(): void {
+    if (this.bodyAt >= 0) return;
+    head.read(this.envelope);
+    this.exchangeName = head.exchange;
+    this.key = head.routingKey;
+    this.bodyAt = head.bodyAt;
   }
 }
 

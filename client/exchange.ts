@@ -3,7 +3,7 @@ import type { Headers } from "../protocol/header-value.ts";
 import type { Body } from "./body.ts";
 import type { Connection } from "./connection.ts";
 import type { PublishReceipt } from "./publish.ts";
-import type { PublishOptions } from "./publisher.ts";
+import type { PublishOptions } from "./publish-encoder.ts";
 
 /** The types that the protocol has; a broker may know more. */
 export type ExchangeType = "direct" | "fanout" | "topic" | "headers";

@@ -13,7 +13,7 @@ export type { MessageStream, StreamOptions } from "./message-stream.ts";
 export type { ConnectOptions, ReconnectOptions } from "./options.ts";
 export type { Posthorn } from "./posthorn.ts";
 export type { PublishReceipt } from "./publish.ts";
-export type { PublishOptions } from "./publisher.ts";
+export type { PublishOptions } from "./publish-encoder.ts";
 export type { BindOptions, Queue, QueueCounts, QueueDeclaration } from "./queue.ts";
 export { ReturnedError } from "./returned-error.ts";
 export type { SubscriptionOptions } from "./subscription.ts";

@@ -1,50 +1,21 @@
 import { publishFlags } from "../protocol/binary-frames.ts";
-import { ByteWriter } from "../protocol/byte-writer.ts";
-import { writeEnvelope } from "../protocol/envelope.ts";
 import { errorCodeByNumber, PosthornError } from "../protocol/errors.ts";
-import type { MessageProperties } from "../protocol/message.ts";
 import { abortedError } from "./abort.ts";
-import { type Body, contentTypeOf, encodeBody } from "./body.ts";
+import type { Body } from "./body.ts";
 import { EnvelopeView } from "./envelope-view.ts";
 import type { Events } from "./events.ts";
 import { Fifo } from "./fifo.ts";
 import type { PublishSettings } from "./options.ts";
 import type { Batch } from "./outbox.ts";
 import type { Publish, PublishReceipt } from "./publish.ts";
+import { fitsFrame, noOptions, PublishEncoder, type PublishOptions, tooLarge } from "./publish-encoder.ts";
 import { ReturnedError } from "./returned-error.ts";
 import type { Runtime } from "./runtime.ts";
 import type { Session } from "./session.ts";
 import { Unconfirmed } from "./unconfirmed.ts";
 
-export interface PublishOptions extends Partial<Omit<MessageProperties, "timestamp">> {
-  /** Milliseconds since 1970, or a date. */
-  readonly timestamp?: number | Date;
-  /** Reject with `no-route` if no queue is bound for the message. Default: it is dropped silently. */
-  readonly mandatory?: boolean;
-  /**
-   * `false`: do not wait for the broker's confirm. The promise resolves as soon as the message is on its way, later
-   * only while the socket is full; if the connection breaks, it may be lost. Refusals arrive as `error` events.
-   * Default true.
-   */
-  readonly confirm?: boolean;
-  /** Stops waiting. If the message has been sent already, the broker may have it. */
-  readonly signal?: AbortSignal;
-}
-
 const confirmedReceipt: PublishReceipt = Object.freeze({ confirmed: true });
 const sentReceipt: PublishReceipt = Object.freeze({ confirmed: false });
-const noOptions: PublishOptions = {};
-const textProperties: MessageProperties = { persistent: true, contentType: contentTypeOf("") };
-const bytesProperties: MessageProperties = {
-  persistent: true,
-  contentType: contentTypeOf(new Uint8Array(0)),
-};
-const jsonProperties: MessageProperties = { persistent: true, contentType: contentTypeOf({}) };
-
-/** The scratch memory is given back after a message larger than this. */
-const largestScratchBytes = 1024 * 1024;
-/** More than the head of a publish frame. */
-const frameHeadBytes = 32;
 /** Publishes without confirm wait while the socket holds more than this. */
 const maxUnsentBytes = 4 * 1024 * 1024;
 /** How often the socket is looked at then: WebSockets have no event for it. */
@@ -63,7 +34,7 @@ export class Publisher {
   readonly #readyWaiters: { resolve(): void; reject(error: PosthornError): void }[] = [];
   readonly #idleWaiters: (() => void)[] = [];
   #socketWaiters: (() => void)[] = [];
-  #scratch = new ByteWriter(1024);
+  readonly #encoder = new PublishEncoder();
   #session: Session | undefined;
   #nextNumber = 1;
   #waitingCount = 0;
@@ -92,7 +63,7 @@ export class Publisher {
     if (signal?.aborted) return Promise.reject(abortedError(signal));
     let envelope: Uint8Array;
     try {
-      envelope = this.#encode(exchange, routingKey, body, options);
+      envelope = this.#encoder.encode(exchange, routingKey, body, options, this.#session?.welcome.limits);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -189,23 +160,6 @@ export class Publisher {
     this.#events.emit("return", error);
   }
 
-  #encode(exchange: string, routingKey: string, body: Body, options: PublishOptions): Uint8Array {
-    if (this.#scratch.bytes.length > largestScratchBytes) this.#scratch = new ByteWriter(1024);
-    const scratch = this.#scratch;
-    scratch.length = 0;
-    const bytes = encodeBody(body);
-    const limits = this.#session?.welcome.limits;
-    if (limits !== undefined && bytes.length > limits.maxMessageBytes) {
-      throw tooLarge(`The body has ${bytes.length} bytes; the broker takes ${limits.maxMessageBytes}.`);
-    }
-    writeEnvelope(scratch, { exchange, routingKey, properties: propertiesOf(body, options), body: bytes });
-    // The broker would end the session, not refuse the message.
-    if (limits !== undefined && scratch.length + frameHeadBytes > limits.maxFrameBytes) {
-      throw tooLarge(`The message is larger than the broker's largest frame, ${limits.maxFrameBytes} bytes.`);
-    }
-    return scratch.written();
-  }
-
   #windowHasRoom(publish: Publish): boolean {
     const { maxUnconfirmed, maxUnconfirmedBytes } = this.#settings;
     const { count, bytes } = this.#unconfirmed;
@@ -233,7 +187,7 @@ export class Publisher {
   }
 
   #send(session: Session, publish: Publish, envelope: Uint8Array): void {
-    if (envelope.length + frameHeadBytes > session.welcome.limits.maxFrameBytes) {
+    if (!fitsFrame(envelope.length, session.welcome.limits)) {
       publish.done = true;
       publish.reject?.(tooLarge("The broker takes only smaller messages since the reconnect."));
       return;
@@ -324,24 +278,6 @@ export class Publisher {
 
 const noBatch: Batch = { bytes: new Uint8Array(0) };
 const sent: Promise<PublishReceipt> = Promise.resolve(sentReceipt);
-
-function propertiesOf(body: Body, options: PublishOptions): MessageProperties {
-  if (options === noOptions) {
-    if (typeof body === "string") return textProperties;
-    return contentTypeOf(body) === bytesProperties.contentType ? bytesProperties : jsonProperties;
-  }
-  const { timestamp } = options;
-  return {
-    ...options,
-    persistent: options.persistent ?? true,
-    contentType: options.contentType ?? contentTypeOf(body),
-    ...(timestamp !== undefined && { timestamp: Number(timestamp) }),
-  } as MessageProperties;
-}
-
-function tooLarge(message: string): PosthornError {
-  return new PosthornError("message-too-large", message);
-}
 
 function bufferFull(): PosthornError {
   return new PosthornError("buffer-full", "The connection is down, and the buffer for publishes is full.");

@@ -7,7 +7,7 @@ import type { Exchange } from "./exchange.ts";
 import type { ReceivedMessage } from "./message.ts";
 import { MessageStream, type StreamOptions } from "./message-stream.ts";
 import type { PublishReceipt } from "./publish.ts";
-import type { PublishOptions } from "./publisher.ts";
+import type { PublishOptions } from "./publish-encoder.ts";
 import type { QueueName } from "./queue-name.ts";
 
 export interface QueueDeclaration {

@@ -61,7 +61,7 @@ type SubscriptionState = "idle" | "starting" | "active" | "cancelling" | "ended"
 
 /** How long an exclusive queue or consumer of one's own lost session may be in the way after a reconnect. */
 export const ghostTimeoutMs = 60_000;
-const ghostRetryMs = 500;
+export const ghostRetryMs = 500;
 
 export class Subscription implements DeliveryTarget {
   readonly queue: QueueName;

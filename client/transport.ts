@@ -52,7 +52,8 @@ export class Transport {
   }
 
   send(data: string | Uint8Array): void {
-    this.#socket.send(data);
+    // Never shared memory, which WebSockets refuse: everything that is sent was written by a ByteWriter.
+    this.#socket.send(data as string | Uint8Array<ArrayBuffer>);
   }
 
   /** Closes without waiting for the other side, who may be gone: no event comes after this. */

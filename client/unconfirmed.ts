@@ -12,6 +12,11 @@ export class Unconfirmed {
   /** Size of those that still wait. */
   bytes = 0;
 
+  /** How many are kept, those included that are settled and cannot be let go yet. */
+  get held(): number {
+    return this.#items.length - this.#head;
+  }
+
   push(publish: Publish): void {
     this.#items.push(publish);
     this.count++;
@@ -20,7 +25,7 @@ export class Unconfirmed {
 
   find(number: number): Publish | undefined {
     const publish = this.#items[this.#indexOf(number)];
-    return publish?.number === number ? publish : undefined;
+    return publish?.number === number && !publish.done ? publish : undefined;
   }
 
   /** Takes out those in the range; returns how many there were. */
@@ -74,7 +79,7 @@ export class Unconfirmed {
     } else if (this.#head > 1024 && this.#head * 2 > items.length) {
       this.#items = items.slice(this.#head);
       this.#head = 0;
-    } else if (items.length - this.#head > 2048 && items.length - this.#head > this.count * 4) {
+    } else if (this.held > 2048 && this.held > this.count * 4) {
       // One that is never confirmed holds the head: the settled ones behind it must not pile up.
       this.#items = items.slice(this.#head).filter((publish) => !publish.done);
       this.#head = 0;

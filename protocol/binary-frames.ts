@@ -1,6 +1,6 @@
 import { ByteReader, frameError } from "./byte-reader.ts";
 import { ByteWriter } from "./byte-writer.ts";
-import { messageFrames, type Outcome, outcomeCodes } from "./frames.ts";
+import { messageFrameCodes as codes, type Outcome, outcomeCodes } from "./frame-codes.ts";
 
 /**
  * The layout of message frames, written by hand because every message passes here; property tests hold it against the
@@ -12,14 +12,6 @@ export const deliverFlags = { redelivered: 1, unnumbered: 2, attempts: 4, extens
 const empty = new Uint8Array(0);
 const knownPublishFlags = 3;
 const knownDeliverFlags = 1 | 2 | 4 | 128;
-
-const codes = {
-  publish: messageFrames.publish.code,
-  deliver: messageFrames.deliver.code,
-  confirm: messageFrames.confirm.code,
-  return: messageFrames.return.code,
-  settle: messageFrames.settle.code,
-};
 
 export function varintBytes(value: number): number {
   let bytes = 1;
@@ -134,7 +126,7 @@ export function writeSettle(
 
 const outcomesByCode: readonly (Outcome | undefined)[] = [undefined, "ack", "requeue", "reject"];
 
-export type MessageFrameType = keyof typeof messageFrames;
+export type MessageFrameType = keyof typeof codes;
 
 /**
  * Walks over the frames of one binary WebSocket message without an object a frame: `next` reads one and leaves its

@@ -1,4 +1,5 @@
 import type { ErrorCode, ErrorDetails } from "./errors.ts";
+import { messageFrameCodes, type Outcome } from "./frame-codes.ts";
 import type { Headers } from "./header-value.ts";
 import type { Message, MessageProperties } from "./message.ts";
 import {
@@ -314,7 +315,7 @@ export const notices = {
 /** Message frames: their codes in binary, who sends them, and their fields in JSON besides those of the message. */
 export const messageFrames = {
   publish: {
-    code: 1,
+    code: messageFrameCodes.publish,
     sender: "client",
     carries: "message",
     description: "A message for an exchange.",
@@ -325,7 +326,7 @@ export const messageFrames = {
     },
   },
   deliver: {
-    code: 2,
+    code: messageFrameCodes.deliver,
     sender: "server",
     carries: "message",
     description: "A message for a consumer.",
@@ -343,7 +344,7 @@ export const messageFrames = {
     },
   },
   confirm: {
-    code: 3,
+    code: messageFrameCodes.confirm,
     sender: "server",
     carries: "nothing",
     description:
@@ -356,7 +357,7 @@ export const messageFrames = {
     },
   },
   return: {
-    code: 4,
+    code: messageFrameCodes.return,
     sender: "server",
     carries: "message",
     description: "A mandatory message that no queue is bound for comes back. Its confirm follows.",
@@ -367,7 +368,7 @@ export const messageFrames = {
     },
   },
   settle: {
-    code: 5,
+    code: messageFrameCodes.settle,
     sender: "client",
     carries: "nothing",
     description:
@@ -383,9 +384,6 @@ export const messageFrames = {
     },
   },
 } as const;
-
-/** Outcomes of a settlement and their codes in binary. Never reused. */
-export const outcomeCodes = { ack: 1, requeue: 2, reject: 3 } as const;
 
 /** The properties of a message in JSON frames. */
 export const jsonProperties = {
@@ -472,8 +470,6 @@ export type ServerControlFrame =
   | ConsumerCancelledFrame
   | GoawayFrame;
 
-export type Outcome = keyof typeof outcomeCodes;
-
 export interface PublishFrame {
   readonly type: "publish";
   readonly number: number;
@@ -519,4 +515,5 @@ export interface SettleFrame {
 /** Any frame that may travel in binary. */
 export type MessageFrame = PublishFrame | DeliverFrame | ConfirmFrame | ReturnFrame | SettleFrame;
 
+export { type Outcome, outcomeCodes } from "./frame-codes.ts";
 export type { Fields, Headers, Infer, MessageProperties, Schema };

@@ -5,6 +5,7 @@ export { ByteReader } from "./byte-reader.ts";
 export { ByteWriter } from "./byte-writer.ts";
 export * from "./envelope.ts";
 export * from "./errors.ts";
+export { messageFrameCodes } from "./frame-codes.ts";
 export * from "./frame-schemas.ts";
 export * from "./frames.ts";
 export { headersFromJson, headersToJson } from "./header-json.ts";

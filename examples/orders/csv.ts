@@ -28,7 +28,8 @@ export function readCsv<Column extends string>(
     if (surplus < 0 || (surplus > 0 && commaPlace < 0)) {
       throw new Error(`${table}.csv, row ${index + 1}: ${fields.length} fields instead of ${header.length}`);
     }
-    if (surplus > 0) fields.splice(commaPlace, surplus + 1, fields.slice(commaPlace, commaPlace + surplus + 1).join(","));
+    if (surplus > 0)
+      fields.splice(commaPlace, surplus + 1, fields.slice(commaPlace, commaPlace + surplus + 1).join(","));
     return Object.fromEntries(places.map(([column, place]) => [column, fields[place] ?? ""])) as Row<Column>;
   });
 }

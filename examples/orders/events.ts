@@ -49,7 +49,14 @@ export function orderEvents(): OrderEvent[] {
   const events: OrderEvent[] = [];
   const orders = new Map<string, { orderId: number; date: string; country: string }>();
 
-  const orderColumns = ["orderID", "customerID", "orderDate", "requiredDate", "shippedDate", "shipCountry"] as const;
+  const orderColumns = [
+    "orderID",
+    "customerID",
+    "orderDate",
+    "requiredDate",
+    "shippedDate",
+    "shipCountry",
+  ] as const;
   for (const row of readCsv("orders", orderColumns, "shipAddress")) {
     const orderId = Number(row.orderID);
     const country = row.shipCountry;
@@ -73,7 +80,8 @@ export function orderEvents(): OrderEvent[] {
   }
 
   const products = new Map<string, string>();
-  for (const row of readCsv("products", ["productID", "productName"])) products.set(row.productID, row.productName);
+  for (const row of readCsv("products", ["productID", "productName"]))
+    products.set(row.productID, row.productName);
 
   const lineColumns = ["orderID", "productID", "unitPrice", "quantity", "discount"] as const;
   for (const row of readCsv("order-details", lineColumns)) {

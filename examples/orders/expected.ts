@@ -12,7 +12,8 @@ export function expectedTotals(): Totals {
   const revenueE4ByCountry: Totals["revenueE4ByCountry"] = {};
   for (const { orderID, unitPrice, quantity, discount } of lines) {
     const country = countryOf.get(orderID) ?? "?";
-    revenueE4ByCountry[country] = (revenueE4ByCountry[country] ?? 0) + lineRevenueE4(unitPrice, quantity, discount);
+    revenueE4ByCountry[country] =
+      (revenueE4ByCountry[country] ?? 0) + lineRevenueE4(unitPrice, quantity, discount);
   }
   return {
     orders: orders.length,

@@ -6,6 +6,12 @@ import { fileURLToPath } from "node:url";
 const stopTimeoutMs = 5000;
 const keptOutputLength = 4000;
 
+interface ProcessEvents {
+  reported(): void;
+  /** @param how exit code or signal */
+  endedUnexpectedly(how: string): void;
+}
+
 /** One process of the example. Its reports come over Node's IPC channel. */
 export class Process<Report = never> {
   readonly name: string;
@@ -15,22 +21,26 @@ export class Process<Report = never> {
   output = "";
   readonly exited: Promise<void>;
   readonly #child: ChildProcess;
-  readonly #onReport: () => void;
+  readonly #events: ProcessEvents;
   #waiting: (() => void)[] = [];
   #isStopping = false;
 
-  constructor(name: string, child: ChildProcess, onReport: () => void, onUnexpectedEnd: (why: string) => void) {
+  constructor(name: string, child: ChildProcess, events: ProcessEvents) {
     this.name = name;
     this.#child = child;
-    this.#onReport = onReport;
+    this.#events = events;
     child.stdout?.setEncoding("utf8").on("data", (text: string) => {
       this.output = (this.output + text).slice(-keptOutputLength);
     });
     child.on("message", (report) => this.#reported(report as Report));
     // "close" comes after "exit", when the output is complete.
     this.exited = once(child, "close").then(([code, signal]) => {
-      if (!this.#isStopping) onUnexpectedEnd(`${name} ended unexpectedly (${signal ?? `exit code ${code}`})`);
+      if (!this.#isStopping) events.endedUnexpectedly(signal ?? `exit code ${code}`);
     });
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
   }
 
   get isRunning(): boolean {
@@ -72,22 +82,23 @@ export class Process<Report = never> {
 
   #reported(report: Report): void {
     this.report = report;
-    this.#onReport();
+    this.#events.reported();
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
 }
 
 /** Starts processes, and sees to it that none is left behind. */
 export class Processes {
-  /** Rejects as soon as one ends that nobody has stopped. */
+  /** Rejects as soon as one ends that nobody has stopped, or all are silent; see `expectReports`. */
   readonly failed: Promise<never>;
-  readonly #all: Process<never>[] = [];
-  readonly #onReport: () => void;
+  /** Called after every report. */
+  onReport: () => void = () => {};
+  readonly #all: Pick<Process, "isRunning" | "stop" | "killNow">[] = [];
+  #reportedAt = 0;
   #isStopping = false;
   #fail: (error: Error) => void = () => {};
 
-  constructor(onReport: () => void) {
-    this.#onReport = onReport;
+  constructor() {
     this.failed = new Promise((_, reject) => {
       this.#fail = reject;
     });
@@ -105,11 +116,27 @@ export class Processes {
       // In a process group of its own: Ctrl-C is for main.ts, which then stops the others in order.
       detached: true,
     });
-    const started = new Process<Report>(name, child, this.#onReport, (why) => {
-      this.#fail(new Error(`${why}.${started.output === "" ? "" : `\nIts last words:\n${started.output}`}`));
+    const started = new Process<Report>(name, child, {
+      reported: () => {
+        this.#reportedAt = performance.now();
+        this.onReport();
+      },
+      endedUnexpectedly: (how) => {
+        this.#fail(new Error(`${name} ended unexpectedly (${how}).\n${started.output}`.trimEnd()));
+      },
     });
     this.#all.push(started);
     return started;
+  }
+
+  /** From now on, nothing new from any of them for this long counts as a failure. Returns how to end that. */
+  expectReports(withinMs: number): () => void {
+    this.#reportedAt = performance.now();
+    const timer = setInterval(() => {
+      if (performance.now() - this.#reportedAt < withinMs) return;
+      this.#fail(new Error(`Nothing has moved for ${withinMs / 1000} seconds.`));
+    }, 1000);
+    return () => clearInterval(timer);
   }
 
   /** Last started, first stopped. */

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect } from "posthorn";
 import { orderEvents, routingKeyOf } from "./events.ts";
+import { leaveWhenTold } from "./leave.ts";
 import type { PublisherReport } from "./reports.ts";
 
 /** Confirms between two reports. */
@@ -22,7 +23,7 @@ const posthorn = await connect(brokerUrl, {
 });
 const orders = await posthorn.exchange("orders").declare({ type: "topic", durable: true });
 
-process.once("disconnect", () => process.exit()); // main.ts has died.
+leaveWhenTold(posthorn);
 report();
 await once(process, "message"); // main.ts says: go.
 

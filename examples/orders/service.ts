@@ -1,6 +1,7 @@
 // One service, in a process of its own: `service.ts <name> <broker's URL>`.
 import { connect } from "posthorn";
 import type { OrderEvent } from "./events.ts";
+import { leaveWhenTold } from "./leave.ts";
 import type { ServiceReport } from "./reports.ts";
 import { endOfReplay, services } from "./services.ts";
 import { Tally } from "./tally.ts";
@@ -41,13 +42,7 @@ setInterval(() => {
   report();
 }, reportIntervalMs);
 
-process.once("SIGTERM", () => void leave());
-process.once("disconnect", () => void leave()); // main.ts has died.
-
-async function leave(): Promise<void> {
-  await posthorn.close({ timeoutMs: 1000 }).catch(() => {});
-  process.exit();
-}
+leaveWhenTold(posthorn);
 
 function report(): void {
   const { events, repeats, totals } = tally;

@@ -16,7 +16,14 @@ export interface Totals {
  * confirm was lost with the connection comes a second time. So each is counted by its id, once.
  */
 export class Tally {
-  readonly totals: Totals = { orders: 0, lines: 0, revenueE4: 0, shipped: 0, late: 0, revenueE4ByCountry: {} };
+  readonly totals: Totals = {
+    orders: 0,
+    lines: 0,
+    revenueE4: 0,
+    shipped: 0,
+    late: 0,
+    revenueE4ByCountry: {},
+  };
   /** Events that came again and were not counted again. */
   repeats = 0;
   readonly #seen = new Set<string>();
@@ -40,7 +47,8 @@ export class Tally {
       case "line":
         totals.lines++;
         totals.revenueE4 += event.revenueE4;
-        totals.revenueE4ByCountry[event.country] = (totals.revenueE4ByCountry[event.country] ?? 0) + event.revenueE4;
+        totals.revenueE4ByCountry[event.country] =
+          (totals.revenueE4ByCountry[event.country] ?? 0) + event.revenueE4;
         break;
       case "shipped":
         totals.shipped++;

@@ -165,7 +165,8 @@ export class Committer {
     }
     this.#underWay++;
     // Who waits for what is on its way already needs no commit of his own.
-    if (!isEmpty) this.#latest = this.#options.store.commit({ messages, queues, dropped, records: batch.records });
+    if (!isEmpty)
+      this.#latest = this.#options.store.commit({ messages, queues, dropped, records: batch.records });
     this.#latest.then(
       () => {
         this.#underWay--;

@@ -32,12 +32,14 @@ export class Deque<T> {
   }
 
   *[Symbol.iterator](): Iterator<T> {
-    for (let i = 0; i < this.length; i++) yield this.#slots[(this.#front + i) & (this.#slots.length - 1)] as T;
+    for (let i = 0; i < this.length; i++)
+      yield this.#slots[(this.#front + i) & (this.#slots.length - 1)] as T;
   }
 
   #grow(): void {
     const slots = new Array<T | undefined>(this.#slots.length * 2);
-    for (let i = 0; i < this.length; i++) slots[i] = this.#slots[(this.#front + i) & (this.#slots.length - 1)];
+    for (let i = 0; i < this.length; i++)
+      slots[i] = this.#slots[(this.#front + i) & (this.#slots.length - 1)];
     this.#slots = slots;
     this.#front = 0;
   }

@@ -22,11 +22,11 @@ import { Dispatcher } from "./dispatcher.ts";
 import type { Entry } from "./entry.ts";
 import { MaintenanceLoop } from "./maintenance-loop.ts";
 import { Message } from "./message.ts";
-import type { Queue } from "./queue.ts";
+import type { Queue, QueueHost } from "./queue.ts";
 import type { MemoryBudget } from "./ready-list.ts";
-import type { DroppedRange, Recovered, Store } from "./store/store.ts";
+import type { DroppedRange, RecordChange, Recovered, Store } from "./store/store.ts";
 import { Topology, type TopologyChange, type TopologyLimits } from "./topology.ts";
-import { restoreTopology } from "./topology-records.ts";
+import { recordKeys, restoreTopology } from "./topology-records.ts";
 
 export interface EmbeddedEngineOptions {
   readonly store: Store;
@@ -57,6 +57,7 @@ const noQueues: readonly Queue[] = [];
 export class EmbeddedEngine implements Engine {
   readonly features: ReadonlySet<EngineFeature> = new Set(["headers-exchange", "exclusive-consumer", "pull"]);
   readonly #options: EmbeddedEngineOptions;
+  readonly #queueHost: QueueHost;
   readonly #topology: Topology;
   readonly #dispatcher: Dispatcher;
   readonly #maintenance: MaintenanceLoop;
@@ -72,11 +73,13 @@ export class EmbeddedEngine implements Engine {
       budgetBytes: options.memoryBudgetBytes,
       queueBytes: options.queueMemoryBytes,
     };
-    this.#topology = new Topology(options.limits, {
+    this.#queueHost = {
       store: options.store,
       memory,
+      uncertainBelow: 0,
       changed: (queue) => this.#committer.changed(queue),
-    });
+    };
+    this.#topology = new Topology(options.limits, this.#queueHost);
     this.#dispatcher = new Dispatcher({
       defer: options.defer,
       onDamage: (queue, error) => options.events.onDamage(queue.name, error),
@@ -120,7 +123,11 @@ export class EmbeddedEngine implements Engine {
     return this.#topology.queue(name, owner).status;
   }
 
-  async deleteQueue(name: string, conditions: { ifUnused: boolean; ifEmpty: boolean }, owner: Owner): Promise<number> {
+  async deleteQueue(
+    name: string,
+    conditions: { ifUnused: boolean; ifEmpty: boolean },
+    owner: Owner,
+  ): Promise<number> {
     if (!this.#topology.queues.has(name)) {
       await this.#recorded;
       return 0;
@@ -128,10 +135,14 @@ export class EmbeddedEngine implements Engine {
     const queue = this.#topology.queue(name, owner);
     const { messages, consumers } = queue.status;
     if (conditions.ifEmpty && messages > 0) {
-      throw new PosthornError("precondition-failed", `Queue ${JSON.stringify(name)} is not empty.`, { messages });
+      throw new PosthornError("precondition-failed", `Queue ${JSON.stringify(name)} is not empty.`, {
+        messages,
+      });
     }
     if (conditions.ifUnused && consumers > 0) {
-      throw new PosthornError("precondition-failed", `Queue ${JSON.stringify(name)} has consumers.`, { consumers });
+      throw new PosthornError("precondition-failed", `Queue ${JSON.stringify(name)} has consumers.`, {
+        consumers,
+      });
     }
     await this.#apply(this.#topology.deleteQueue(queue));
     return messages;
@@ -186,7 +197,12 @@ export class EmbeddedEngine implements Engine {
     this.#committer.onRelief(listener);
   }
 
-  async subscribe(name: string, options: SubscribeOptions, owner: Owner, sink: DeliverySink): Promise<Subscription> {
+  async subscribe(
+    name: string,
+    options: SubscribeOptions,
+    owner: Owner,
+    sink: DeliverySink,
+  ): Promise<Subscription> {
     const queue = this.#topology.queue(name, owner);
     const { consumers } = queue;
     if (consumers.length > 0 && (options.exclusive || consumers[0]!.options.exclusive)) {
@@ -220,11 +236,17 @@ export class EmbeddedEngine implements Engine {
   }
 
   async release(owner: Owner): Promise<void> {
-    await Promise.all(this.#topology.queuesOf(owner).map((queue) => this.#apply(this.#topology.deleteQueue(queue))));
+    await Promise.all(
+      this.#topology.queuesOf(owner).map((queue) => this.#apply(this.#topology.deleteQueue(queue))),
+    );
   }
 
   counts(): { exchanges: number; queues: number; consumers: number } {
-    return { exchanges: this.#topology.exchanges.size, queues: this.#topology.queues.size, consumers: this.#consumerCount };
+    return {
+      exchanges: this.#topology.exchanges.size,
+      queues: this.#topology.queues.size,
+      consumers: this.#consumerCount,
+    };
   }
 
   async stop(): Promise<void> {
@@ -238,17 +260,23 @@ export class EmbeddedEngine implements Engine {
     return new Committer({ store, defer, maxUncommittedBytes, nextMessageId, onFailure: events.onFailure });
   }
 
-  async #recover({ records, queues: counters, clean }: Recovered): Promise<void> {
+  async #recover({ records, queues: counters, nextMessageId, clean }: Recovered): Promise<void> {
     const queues = restoreTopology(records, this.#topology);
     const leftovers: DroppedRange[] = [];
     for (const [id, count] of counters) {
       const queue = queues.get(id);
-      if (queue !== undefined) queue.recover(count, clean);
+      if (queue !== undefined) queue.recover(count);
       // A queue that was not to outlive the broker, but had paged.
       else leftovers.push({ queue: id, fromSeq: 0, toSeq: Number.POSITIVE_INFINITY });
     }
-    if (leftovers.length > 0) {
-      await this.#options.store.commit({ messages: [], queues: [], dropped: leftovers, records: [] });
+    const changes: RecordChange[] = [];
+    const known = (records.get(recordKeys.uncertainBelow) as number | undefined) ?? 1;
+    this.#queueHost.uncertainBelow = clean ? known : nextMessageId;
+    // An orderly stop later on does not tell what had been handed out before the crash.
+    if (!clean && nextMessageId > known)
+      changes.push({ key: recordKeys.uncertainBelow, value: nextMessageId });
+    if (leftovers.length + changes.length > 0) {
+      await this.#options.store.commit({ messages: [], queues: [], dropped: leftovers, records: changes });
     }
   }
 
@@ -269,7 +297,9 @@ export class EmbeddedEngine implements Engine {
         this.#options.events.onDamage(queue.name, error);
       }
     }
-    throw new PosthornError("internal-error", `Queue ${JSON.stringify(queue.name)} is damaged.`, { queue: queue.name });
+    throw new PosthornError("internal-error", `Queue ${JSON.stringify(queue.name)} is damaged.`, {
+      queue: queue.name,
+    });
   }
 
   async #apply({ records, deletedQueues }: TopologyChange): Promise<void> {

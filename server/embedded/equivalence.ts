@@ -22,7 +22,8 @@ interface Comparable {
 export function assertEquivalent(what: string, declared: Comparable, existing: Comparable): void {
   const differences: Difference[] = [];
   for (const [name, value] of Object.entries(declared.properties)) {
-    if (value !== existing.properties[name]) differences.push({ name, declared: value, existing: existing.properties[name] });
+    if (value !== existing.properties[name])
+      differences.push({ name, declared: value, existing: existing.properties[name] });
   }
   const [ours, theirs] = [declared.arguments, existing.arguments];
   for (const name of new Set([...Object.keys(ours), ...Object.keys(theirs)])) {
@@ -30,8 +31,12 @@ export function assertEquivalent(what: string, declared: Comparable, existing: C
     differences.push({ name, declared: readable(ours, name), existing: readable(theirs, name) });
   }
   if (differences.length === 0) return;
-  const list = differences.map(({ name, declared, existing }) => `${name} is ${show(existing)}, not ${show(declared)}`);
-  throw new PosthornError("precondition-failed", `${what} exists and differs: ${list.join("; ")}.`, { differences });
+  const list = differences.map(
+    ({ name, declared, existing }) => `${name} is ${show(existing)}, not ${show(declared)}`,
+  );
+  throw new PosthornError("precondition-failed", `${what} exists and differs: ${list.join("; ")}.`, {
+    differences,
+  });
 }
 
 function only(headers: Headers, name: string): Headers {
@@ -39,7 +44,7 @@ function only(headers: Headers, name: string): Headers {
 }
 
 function readable(headers: Headers, name: string): unknown {
-  return headersToJson(only(headers, name))[name];
+  return Object.hasOwn(headers, name) ? headersToJson(only(headers, name))[name] : undefined;
 }
 
 function show(value: unknown): string {

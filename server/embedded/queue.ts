@@ -5,12 +5,21 @@ import { Entry } from "./entry.ts";
 import type { Binding } from "./exchange.ts";
 import { Message } from "./message.ts";
 import { type MemoryBudget, ReadyList } from "./ready-list.ts";
-import { type DroppedRange, entryFlags, type LoadedEntry, type QueueCounters, type QueueId, type Store } from "./store/store.ts";
+import {
+  type DroppedRange,
+  entryFlags,
+  type LoadedEntry,
+  type QueueCounters,
+  type QueueId,
+  type Store,
+} from "./store/store.ts";
 
 /** What a queue needs of its surroundings. */
 export interface QueueHost {
   readonly store: Pick<Store, "load">;
   readonly memory: MemoryBudget;
+  /** Messages with lower ids were there when the broker crashed: nobody knows which of them had been handed out. */
+  uncertainBelow: number;
   /** The queue has something for the next commit. */
   changed(queue: Queue): void;
 }
@@ -56,9 +65,6 @@ export class Queue {
   #everWritten = false;
   #writtenMessages = 0;
   #writtenBytes = 0;
-  /** Entries below were written before this start; see `#fromDisk`. */
-  #recoveredSeq = 0;
-  #recoveredClean = true;
 
   constructor(id: QueueId, declaration: QueueDeclaration, owner: Owner | undefined, host: QueueHost) {
     this.id = id;
@@ -74,10 +80,8 @@ export class Queue {
   }
 
   /** Takes over what an earlier run of the broker has written. */
-  recover(counters: QueueCounters, clean: boolean): void {
+  recover(counters: QueueCounters): void {
     this.#nextSeq = counters.nextSeq;
-    this.#recoveredSeq = counters.nextSeq;
-    this.#recoveredClean = clean;
     this.#everWritten = true;
     this.#writtenMessages = counters.messages;
     this.#writtenBytes = counters.bytes;
@@ -168,7 +172,9 @@ export class Queue {
     this.deleted = true;
     this.#ready.clear();
     for (const entry of this.#pending.appended) this.#unwrite(entry);
-    const dropped = this.#everWritten ? [{ queue: this.id, fromSeq: 0, toSeq: Number.POSITIVE_INFINITY }] : [];
+    const dropped = this.#everWritten
+      ? [{ queue: this.id, fromSeq: 0, toSeq: Number.POSITIVE_INFINITY }]
+      : [];
     this.#pending = { appended: [], settled: [], attempted: [], dropped };
     if (this.#everWritten) this.#host.changed(this);
   }
@@ -233,9 +239,7 @@ export class Queue {
     message.id = loaded.messageId;
     const entry = new Entry(this, message, loaded.seq, "written");
     entry.attempts = loaded.attempts;
-    // After a crash nobody knows what had been handed out (docs/design/0002-storage.md).
-    const unknown = loaded.seq < this.#recoveredSeq && !this.#recoveredClean;
-    entry.redelivered = unknown || loaded.attempts > 0;
+    entry.redelivered = loaded.attempts > 0 || loaded.messageId < this.#host.uncertainBelow;
     return entry;
   }
 }

@@ -55,7 +55,10 @@ export class ReadyList {
   constructor(budget: MemoryBudget, load: LoadEntries) {
     this.#budget = budget;
     this.#load = load;
-    this.#refillEntries = Math.max(1, Math.min(maxRefillEntries, Math.floor(budget.queueBytes / entryOverheadBytes)));
+    this.#refillEntries = Math.max(
+      1,
+      Math.min(maxRefillEntries, Math.floor(budget.queueBytes / entryOverheadBytes)),
+    );
     this.#refillBytes = Math.min(maxRefillBytes, budget.queueBytes);
   }
 
@@ -115,7 +118,11 @@ export class ReadyList {
   /** Every entry up to `seq` is on disk: those of the tail need no memory any more. */
   flushed(seq: number): void {
     this.#flushedSeq = seq;
-    for (let entry = this.#tail.first(); entry !== undefined && entry.seq <= seq; entry = this.#tail.first()) {
+    for (
+      let entry = this.#tail.first();
+      entry !== undefined && entry.seq <= seq;
+      entry = this.#tail.first()
+    ) {
       this.#tail.shift();
       this.#charge(-entry.memoryBytes);
       this.#countOnDisk(entry, 1);

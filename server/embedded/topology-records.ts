@@ -10,6 +10,7 @@ export const recordKeys = {
   queue: (name: string) => `queue/${name}`,
   binding: (number: number) => `binding/${number}`,
   reservedQueueIds: "engine/reserved-queue-ids",
+  uncertainBelow: "engine/uncertain-below",
 } as const;
 
 type Json = { readonly [name: string]: unknown };
@@ -34,7 +35,13 @@ interface BindingValue {
   readonly arguments: Json;
 }
 
-export function exchangeRecord({ name, type, autoDelete, internal, arguments: args }: Exchange): RecordChange {
+export function exchangeRecord({
+  name,
+  type,
+  autoDelete,
+  internal,
+  arguments: args,
+}: Exchange): RecordChange {
   const value: ExchangeValue = { type, autoDelete, internal, arguments: headersToJson(args) };
   return { key: recordKeys.exchange(name), value };
 }
@@ -44,7 +51,13 @@ export function queueRecord({ id, name, autoDelete, arguments: args }: Queue): R
   return { key: recordKeys.queue(name), value };
 }
 
-export function bindingRecord({ exchange, queue, routingKey, arguments: args, recordKey }: Binding): RecordChange {
+export function bindingRecord({
+  exchange,
+  queue,
+  routingKey,
+  arguments: args,
+  recordKey,
+}: Binding): RecordChange {
   const value: BindingValue = {
     exchange: exchange.name,
     queue: queue.name,
@@ -55,13 +68,22 @@ export function bindingRecord({ exchange, queue, routingKey, arguments: args, re
 }
 
 /** Builds the topology that the records describe. Returns the queues by id. */
-export function restoreTopology(records: ReadonlyMap<string, unknown>, topology: Topology): Map<number, Queue> {
+export function restoreTopology(
+  records: ReadonlyMap<string, unknown>,
+  topology: Topology,
+): Map<number, Queue> {
   const queues = new Map<number, Queue>();
   for (const [name, value] of byKind<ExchangeValue>(records, "exchange/")) {
     topology.restoreExchange({ name, durable: true, ...value, arguments: headersFromJson(value.arguments) });
   }
   for (const [name, { id, autoDelete, arguments: args }] of byKind<QueueValue>(records, "queue/")) {
-    const declaration = { name, durable: true, exclusive: false, autoDelete, arguments: headersFromJson(args) };
+    const declaration = {
+      name,
+      durable: true,
+      exclusive: false,
+      autoDelete,
+      arguments: headersFromJson(args),
+    };
     queues.set(id, topology.restoreQueue(id, declaration));
   }
   for (const [number, value] of byKind<BindingValue>(records, "binding/")) {
@@ -72,5 +94,6 @@ export function restoreTopology(records: ReadonlyMap<string, unknown>, topology:
 }
 
 function* byKind<T>(records: ReadonlyMap<string, unknown>, prefix: string): Generator<[string, T]> {
-  for (const [key, value] of records) if (key.startsWith(prefix)) yield [key.slice(prefix.length), value as T];
+  for (const [key, value] of records)
+    if (key.startsWith(prefix)) yield [key.slice(prefix.length), value as T];
 }

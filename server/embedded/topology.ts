@@ -59,14 +59,16 @@ export class Topology {
 
   exchange(name: string): Exchange {
     const exchange = this.exchanges.get(name);
-    if (exchange === undefined) throw new PosthornError("not-found", `There is no exchange ${quote(name)}.`, { exchange: name });
+    if (exchange === undefined)
+      throw new PosthornError("not-found", `There is no exchange ${quote(name)}.`, { exchange: name });
     return exchange;
   }
 
   /** @throws PosthornError `not-found`, or `resource-locked` for another owner's exclusive queue (SEMANTICS 36). */
   queue(name: string, owner: Owner): Queue {
     const queue = this.queues.get(name);
-    if (queue === undefined) throw new PosthornError("not-found", `There is no queue ${quote(name)}.`, { queue: name });
+    if (queue === undefined)
+      throw new PosthornError("not-found", `There is no queue ${quote(name)}.`, { queue: name });
     assertAccess(queue, owner);
     return queue;
   }
@@ -75,11 +77,19 @@ export class Topology {
     const { name, type } = declaration;
     if (!isExchangeType(type)) {
       const known = Object.keys(exchangeTypes).join(", ");
-      throw new PosthornError("invalid-argument", `There is no exchange type ${quote(type)}. There are: ${known}.`, { exchangeType: type });
+      throw new PosthornError(
+        "invalid-argument",
+        `There is no exchange type ${quote(type)}. There are: ${known}.`,
+        { exchangeType: type },
+      );
     }
     const existing = this.exchanges.get(name);
     if (existing !== undefined) {
-      assertEquivalent(`Exchange ${quote(name)}`, exchangeProperties(declaration), exchangeProperties(existing));
+      assertEquivalent(
+        `Exchange ${quote(name)}`,
+        exchangeProperties(declaration),
+        exchangeProperties(existing),
+      );
       return noChange();
     }
     assertBelow(this.exchanges.size, this.#limits.maxExchanges, "maxExchanges");
@@ -92,7 +102,9 @@ export class Topology {
     const exchange = this.exchanges.get(name);
     if (exchange === undefined) return noChange();
     if (ifUnused && exchange.bindingCount > 0) {
-      throw new PosthornError("precondition-failed", `Exchange ${quote(name)} has bindings.`, { bindings: exchange.bindingCount });
+      throw new PosthornError("precondition-failed", `Exchange ${quote(name)} has bindings.`, {
+        bindings: exchange.bindingCount,
+      });
     }
     const records: RecordChange[] = [];
     for (const binding of exchange.bindings()) this.#removeBinding(binding, records);
@@ -132,12 +144,16 @@ export class Topology {
     return { records, deletedQueues: [queue] };
   }
 
-  bind({ exchange: source, queue: target, routingKey, arguments: args }: QueueBinding, owner: Owner): TopologyChange {
+  bind(
+    { exchange: source, queue: target, routingKey, arguments: args }: QueueBinding,
+    owner: Owner,
+  ): TopologyChange {
     const queue = this.queue(target, owner);
     const exchange = this.exchange(source);
     if (exchange.find(queue, routingKey, args) !== undefined) return noChange();
     const problem = checkBinding(exchange.type, routingKey, args);
-    if (problem !== undefined) throw new PosthornError("invalid-argument", problem, { exchange: source, queue: target });
+    if (problem !== undefined)
+      throw new PosthornError("invalid-argument", problem, { exchange: source, queue: target });
     assertBelow(queue.bindings.size, this.#limits.maxBindingsPerQueue, "maxBindingsPerQueue");
     const isDurable = exchange.durable && queue.durable;
     const recordKey = isDurable ? recordKeys.binding(this.#nextBindingRecord++) : undefined;
@@ -146,7 +162,10 @@ export class Topology {
     return isDurable ? { records: [bindingRecord(binding)], deletedQueues: [] } : noChange();
   }
 
-  unbind({ exchange: source, queue: target, routingKey, arguments: args }: QueueBinding, owner: Owner): TopologyChange {
+  unbind(
+    { exchange: source, queue: target, routingKey, arguments: args }: QueueBinding,
+    owner: Owner,
+  ): TopologyChange {
     const queue = this.queues.get(target);
     if (queue === undefined) return noChange();
     assertAccess(queue, owner);
@@ -172,12 +191,21 @@ export class Topology {
     return queue;
   }
 
-  restoreBinding(recordNumber: number, { exchange: source, queue: target, routingKey, arguments: args }: QueueBinding): void {
+  restoreBinding(
+    recordNumber: number,
+    { exchange: source, queue: target, routingKey, arguments: args }: QueueBinding,
+  ): void {
     this.#nextBindingRecord = Math.max(this.#nextBindingRecord, recordNumber + 1);
     const exchange = this.exchanges.get(source);
     const queue = this.queues.get(target);
     if (exchange === undefined || queue === undefined) return;
-    exchange.add({ exchange, queue, routingKey, arguments: args, recordKey: recordKeys.binding(recordNumber) });
+    exchange.add({
+      exchange,
+      queue,
+      routingKey,
+      arguments: args,
+      recordKey: recordKeys.binding(recordNumber),
+    });
   }
 
   /** No id below was left unused for certain. */
@@ -223,18 +251,28 @@ function quote(name: string): string {
 
 function assertAccess(queue: Queue, owner: Owner): void {
   if (queue.owner === undefined || queue.owner === owner) return;
-  throw new PosthornError("resource-locked", `Queue ${quote(queue.name)} is exclusive to another session.`, { queue: queue.name });
+  throw new PosthornError("resource-locked", `Queue ${quote(queue.name)} is exclusive to another session.`, {
+    queue: queue.name,
+  });
 }
 
 function assertBelow(count: number, limit: number, name: keyof TopologyLimits): void {
   if (count < limit) return;
-  throw new PosthornError("limit-exceeded", `The broker allows no more than ${limit} (${name}).`, { limit: name, maximum: limit });
+  throw new PosthornError("limit-exceeded", `The broker allows no more than ${limit} (${name}).`, {
+    limit: name,
+    maximum: limit,
+  });
 }
 
 function exchangeProperties({ type, durable, autoDelete, internal, arguments: args }: ExchangeDeclaration) {
   return { properties: { exchangeType: type, durable, autoDelete, internal }, arguments: args };
 }
 
-function queueProperties({ durable, exclusive, autoDelete, arguments: args }: Omit<QueueDeclaration, "name">) {
+function queueProperties({
+  durable,
+  exclusive,
+  autoDelete,
+  arguments: args,
+}: Omit<QueueDeclaration, "name">) {
   return { properties: { exclusive, durable, autoDelete }, arguments: args };
 }

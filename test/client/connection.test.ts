@@ -3,7 +3,7 @@ import { connectWith } from "../../client/connect.ts";
 import type { StateChange } from "../../client/index.ts";
 import { PosthornError } from "../../client/index.ts";
 import { connectToFake, reconnect } from "../support/fake-client.ts";
-import { FakeServer } from "../support/fake-server.ts";
+import { FakeServer, limits } from "../support/fake-server.ts";
 import { ManualRuntime, settled } from "../support/manual-runtime.ts";
 
 function dial(server: FakeServer, clock: ManualRuntime, options = {}) {
@@ -67,6 +67,16 @@ describe("connecting", () => {
     await clock.advance(500);
     await outcome;
     expect(broker.closedByClient).toBeDefined();
+  });
+
+  test("connect rejects when the broker closes in the same breath as it welcomes", async () => {
+    const server = new FakeServer();
+    const connecting = dial(server, new ManualRuntime());
+    const broker = await server.accept();
+    const { id } = await broker.expect("hello");
+    broker.socket?.onmessage?.({ data: JSON.stringify({ type: "welcome", id, heartbeatMs: 0, limits }) });
+    broker.socket?.ended(4000, "");
+    await expect(connecting).rejects.toMatchObject({ code: "shutting-down" });
   });
 
   test("connect can be aborted", async () => {
@@ -459,6 +469,21 @@ describe("closing", () => {
     await clock.advance(60_000);
     expect(server.attempts).toBe(attempts);
     expect(clock.timers).toBe(0);
+  });
+
+  test("a broker that closes the socket in the same breath as its answer to bye is no failure", async () => {
+    const { posthorn, broker } = await connectToFake();
+    const states: unknown[] = [];
+    posthorn.on("state", ({ state, reason }) => states.push([state, reason?.code]));
+    const closing = posthorn.close();
+    const { id } = await broker.expect("bye");
+    broker.socket?.onmessage?.({ data: JSON.stringify({ type: "ok", id }) });
+    broker.socket?.ended(1000, "");
+    await closing;
+    expect(states).toEqual([
+      ["closing", undefined],
+      ["closed", "closed"],
+    ]);
   });
 
   test("a broker that does not answer bye does not hold up the client", async () => {

@@ -94,6 +94,18 @@ describe("binary", () => {
     expect(decodeMessageFrames(bytes)).toMatchObject([{ error: { code: "internal-error", message: "x" } }]);
   });
 
+  test("a reader can stop between two frames and go on later with the rest", () => {
+    fc.assert(
+      fc.property(fc.array(messageFrame, { minLength: 1, maxLength: 5 }), fc.nat(5), (frames, stop) => {
+        const reader = new BinaryFrameReader();
+        reader.start(encode(...frames));
+        const taken = Math.min(stop, frames.length);
+        for (let i = 0; i < taken; i++) expect(reader.next()).toBe(frames[i]!.type);
+        expect(decodeMessageFrames(reader.rest)).toStrictEqual(frames.slice(taken).map(normalFrame));
+      }),
+    );
+  });
+
   test("a reader lets go of a message that it has read", () => {
     const reader = new BinaryFrameReader();
     reader.start(encode({ type: "settle", consumer: 1, first: 1, last: 1, outcome: "ack" }));

@@ -74,7 +74,15 @@ export async function steppedEngine(
     ...options,
     store,
   });
-  await engine.start();
+  let isStarting = true;
+  const started = engine.start().finally(() => {
+    isStarting = false;
+  });
+  while (isStarting) {
+    store.flush();
+    await microtasks();
+  }
+  await started;
   const rest = async () => {
     do {
       turns.endAll();

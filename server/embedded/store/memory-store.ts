@@ -87,7 +87,8 @@ export class MemoryStore implements Store {
   commit(changes: Changes): Promise<void> {
     this.#checkOpen();
     const copy = copyOf(changes);
-    for (const { queue, settled } of copy.queues) for (const { seq } of settled) this.#noteSettling(queue, seq);
+    for (const { queue, settled } of copy.queues)
+      for (const { seq } of settled) this.#noteSettling(queue, seq);
     return new Promise((resolve) => {
       this.#pending.push({ changes: copy, resolve });
       if (!this.#manualFlush) queueMicrotask(() => this.#flushOne());
@@ -116,7 +117,7 @@ export class MemoryStore implements Store {
       const { seq, messageId, flags, priority, attempts, isGone, isGoing } = entries[i]!;
       if (seq > toSeq) break;
       if (isGone || isGoing || this.#isDropping(queue, seq)) continue;
-      const envelope = this.#messages.get(messageId)!.envelope.slice();
+      const envelope = new Uint8Array(this.#messages.get(messageId)!.envelope);
       loaded.push({ seq, messageId, flags, priority, attempts, envelope });
       bytes += envelope.length;
       if (loaded.length >= maxEntries || bytes > maxBytes) break;
@@ -172,9 +173,11 @@ export class MemoryStore implements Store {
       this.#messages.set(id, { envelope, references: 0 });
       this.#nextMessageId = Math.max(this.#nextMessageId, id + 1);
     }
-    // What is dropped are entries of earlier commits: so it goes before what is added.
+    // What is dropped are entries of earlier commits: so it goes before what is added. And what is added goes before what
+    // is settled: a message that moves from one queue to another is held by both for a moment.
     for (const { queue, fromSeq, toSeq } of dropped) this.#drop(queue, fromSeq, toSeq);
-    for (const changes of queues) this.#apply(changes);
+    for (const changes of queues) this.#append(changes);
+    for (const changes of queues) this.#settle(changes);
     for (const { queue, toSeq } of dropped) if (toSeq === Number.POSITIVE_INFINITY) this.#counters.delete(queue);
     for (const { key, value } of records) {
       if (value === null) this.#records.delete(key);
@@ -185,7 +188,9 @@ export class MemoryStore implements Store {
     if (this.#pending.length === 0) this.#idle();
   }
 
-  #apply({ queue: id, counters, appended, settled, attempted }: QueueChanges): void {
+  #append({ queue: id, counters, appended }: QueueChanges): void {
+    this.#counters.set(id, counters);
+    if (appended.length === 0) return;
     let queue = this.#queues.get(id);
     if (queue === undefined) {
       queue = { entries: [], gone: 0 };
@@ -195,11 +200,14 @@ export class MemoryStore implements Store {
     for (const { seq, messageId, flags, priority } of appended) {
       const isGoing = settling?.delete(seq) ?? false;
       queue.entries.push({ seq, messageId, flags, priority, attempts: 0, isGone: false, isGoing });
-      const message = this.#messages.get(messageId);
-      if (message === undefined) throw new RangeError(`an entry refers to message ${messageId}, which is not stored`);
-      message.references++;
+      this.#messages.get(messageId)!.references++;
     }
     if (settling?.size === 0) this.#settledBeforeFlush.delete(id);
+  }
+
+  #settle({ queue: id, settled, attempted }: QueueChanges): void {
+    const queue = this.#queues.get(id);
+    if (queue === undefined) return;
     for (const { seq } of settled) {
       const entry = this.#entry(id, seq);
       if (entry !== undefined) this.#remove(queue, entry);
@@ -208,7 +216,6 @@ export class MemoryStore implements Store {
       const entry = this.#entry(id, seq);
       if (entry !== undefined) entry.attempts = attempts;
     }
-    this.#counters.set(id, counters);
     compact(queue);
   }
 
@@ -254,11 +261,17 @@ function compact(queue: StoredQueue): void {
 /** The caller may use everything again; a record's value becomes its JSON. */
 function copyOf({ messages, queues, dropped, records }: Changes): Changes {
   return {
-    messages: messages.map(({ id, envelope }) => ({ id, envelope: envelope.slice() })),
+    messages: messages.map(({ id, envelope }) => ({ id, envelope: new Uint8Array(envelope) })),
     queues: queues.map(({ queue, counters, appended, settled, attempted }) => ({
       queue,
       counters: { nextSeq: counters.nextSeq, messages: counters.messages, bytes: counters.bytes },
-      appended: appended.map(({ seq, messageId, flags, bytes, priority }) => ({ seq, messageId, flags, bytes, priority })),
+      appended: appended.map(({ seq, messageId, flags, bytes, priority }) => ({
+        seq,
+        messageId,
+        flags,
+        bytes,
+        priority,
+      })),
       settled: settled.map(({ seq, messageId }) => ({ seq, messageId })),
       attempted: attempted.map(({ seq, attempts }) => ({ seq, attempts })),
     })),

@@ -69,6 +69,8 @@ export class CommitBuilder {
     const run = new IndexRun(queue, first, last, count, deltas, undefined);
     run.commit = this.commit;
     this.#cache.addRun(run);
+    // It may have taken another one's place.
+    this.#run = undefined;
     return run;
   }
 
@@ -87,6 +89,7 @@ export class CommitBuilder {
     const row = new MessageRowState(first, deltas, remaining, bytes.length, false);
     row.commit = this.commit;
     this.#cache.addMessageRow(row);
+    this.#messageRow = undefined;
     return row;
   }
 

@@ -14,8 +14,8 @@ import { isLockFile } from "./directory-lock.ts";
 
 /** Raised when an older version could not read what this one writes. */
 export const formatVersion = 1;
-const markerName = "posthorn.json";
-const unfinishedName = "posthorn.json.new";
+const markerName = "store.json";
+const unfinishedName = "store.json.new";
 
 /**
  * Makes the directory if need be, and checks that it holds a store of a format that this version can read, or nothing.

@@ -31,13 +31,13 @@ export function mergeRuns(
     if (run.hasStateRow) builder.writes.remove("state", key);
   }
   const merged = builder.putRun(queue, entries, 0, entries.length, first, last);
-  for (const entry of entries) if (entry.attempts > 0) builder.attempt(queue, entry.seq, entry.attempts);
   for (const run of runs) {
     if (run.first === first) continue;
     run.mergedInto = merged;
     run.commit = builder.commit;
     builder.retiredRuns.push(run);
   }
+  for (const entry of entries) if (entry.attempts > 0) builder.attempt(queue, entry.seq, entry.attempts);
 }
 
 /**

@@ -48,7 +48,7 @@ export function decodeState(row: Uint8Array, count: number, seed: number): RunSt
   const view = new DataView(row.buffer, row.byteOffset, row.length);
   if (view.getUint32(4, true) !== count) return undefined;
   const bits = bitmapBytes(count);
-  const settled = row.slice(12, 12 + bits);
+  const settled = new Uint8Array(row.subarray(12, 12 + bits));
   const length = view.getUint32(8, true);
   if (length === 0) return { settled, attempts: undefined };
   const attempts = new Map<number, number>();

@@ -34,7 +34,7 @@ export class StoredRows {
     if (key === undefined || readRunQueue(key) !== queue) return undefined;
     const bytes = this.#environment.get("index", key);
     if (bytes === undefined) return undefined;
-    const row = IndexRowReader.read(bytes.slice(), queue, readRunFirstSeq(key));
+    const row = IndexRowReader.read(new Uint8Array(bytes), queue, readRunFirstSeq(key));
     if (row === undefined || row.lastSeq < seq) return undefined;
     return this.runOf(row);
   }

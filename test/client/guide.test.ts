@@ -1,0 +1,27 @@
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import * as posthorn from "../../client/index.ts";
+import { withBroker } from "../support/broker.ts";
+
+type Script = (sdk: typeof posthorn, console: object) => Promise<void>;
+
+test("the snippets of the client guide run one after the other", async () => {
+  const guide = readFileSync(new URL("../../docs/guides/client.md", import.meta.url), "utf8");
+  const snippets = [...guide.matchAll(/```js\n(.*?)```/gs)].map((match) => match[1]);
+  expect(snippets.length).toBeGreaterThan(10);
+  await withBroker(async ({ url }) => {
+    const code = snippets
+      .join("\n")
+      .replace(/import (.*) from "posthorn";/, "const $1 = sdk;")
+      .replaceAll("ws://127.0.0.1:5680", url);
+    const printed: unknown[][] = [];
+    const print = (...values: unknown[]) => void printed.push(values);
+    const AsyncFunction = (async () => {}).constructor as new (...parameters: string[]) => Script;
+    await new AsyncFunction("sdk", "console", code)(posthorn, { log: print, error: print });
+    expect(printed).toContainEqual(["no-route", "hello"]);
+    expect(printed).toContainEqual(["order.germany.line", { id: 1, total: 12.5 }, false]);
+    expect(printed).toContainEqual(["order.france.line", "plain text", false]);
+    expect(printed).toContainEqual(["precondition-failed", expect.anything()]);
+    expect(printed.at(-1)).toEqual(["closing → closed", "closed"]);
+  });
+});

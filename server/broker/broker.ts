@@ -1,10 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { publishFlags } from "../../protocol/binary-frames.ts";
+import { ByteWriter } from "../../protocol/byte-writer.ts";
 import { type EnvelopeHead, envelopeFlags } from "../../protocol/envelope.ts";
 import { type ErrorCode, PosthornError } from "../../protocol/errors.ts";
 import type { Reply, RequestFrame, RequestType } from "../../protocol/frames.ts";
 import { headersFromJson } from "../../protocol/header-json.ts";
 import type { Headers } from "../../protocol/header-value.ts";
+import { writeTable } from "../../protocol/headers.ts";
 import type {
   Delivery,
   DeliverySink,
@@ -87,7 +89,7 @@ export class Broker {
       throw new PosthornError("not-implemented", "Internal exchanges are not implemented yet.", {
         field: "internal",
       });
-    const args = readArguments(asked.arguments);
+    const args = this.#readArguments(asked.arguments);
     assertNoArguments("exchange", args);
     if (isReserved(exchange))
       await this.#expectReserved("exchange", exchange, this.#engine.checkExchange(exchange));
@@ -127,7 +129,7 @@ export class Broker {
     const { durable = true, exclusive = false, autoDelete = false, passive = false } = asked;
     assertName("queue", queue);
     if (passive) return queueReply(await this.#engine.checkQueue(queue, visitor));
-    const args = readArguments(asked.arguments);
+    const args = this.#readArguments(asked.arguments);
     assertNoArguments("queue", args);
     if (isReserved(queue) && !isGenerated) {
       await this.#expectReserved("queue", queue, this.#engine.checkQueue(queue, visitor));
@@ -164,7 +166,7 @@ export class Broker {
     const { exchange } = asked;
     assertNotDefaultExchange(exchange);
     assertRoutingKey(routingKey);
-    const args = readArguments(asked.arguments);
+    const args = this.#readArguments(asked.arguments);
     await this.#engine.bindQueue({ queue, exchange, routingKey, arguments: args }, visitor);
     this.#onEvent({ type: "queue-bound", queue, exchange, routingKey, by: visitor.name });
     return {};
@@ -178,7 +180,7 @@ export class Broker {
   ): Promise<Reply<"queue.unbind">> {
     const { exchange } = asked;
     assertNotDefaultExchange(exchange);
-    const args = readArguments(asked.arguments);
+    const args = this.#readArguments(asked.arguments);
     await this.#engine.unbindQueue({ queue, exchange, routingKey, arguments: args }, visitor);
     this.#onEvent({ type: "queue-unbound", queue, exchange, routingKey, by: visitor.name });
     return {};
@@ -200,7 +202,7 @@ export class Broker {
   ): Promise<Subscription> {
     const { noAck = false, exclusive = false } = asked;
     assertName("consumer", consumerTag);
-    assertNoArguments("consumer", readArguments(asked.arguments));
+    assertNoArguments("consumer", this.#readArguments(asked.arguments));
     const options = { consumerTag, prefetch: this.prefetchFor(asked.prefetch), noAck, exclusive };
     const subscription = await this.#engine.subscribe(queue, options, visitor, sink);
     this.#onEvent({ type: "consumer-started", queue, consumerTag, by: visitor.name });
@@ -281,6 +283,25 @@ export class Broker {
     return undefined;
   }
 
+  /** @throws PosthornError `invalid-frame`, `limit-exceeded` */
+  #readArguments(json: { readonly [name: string]: unknown } | undefined): Headers {
+    if (json === undefined) return {};
+    const args = headersFromJson(json);
+    // They are kept for as long as what they belong to.
+    const { maxHeaderBytes } = this.#limits;
+    const table = new ByteWriter();
+    writeTable(table, args);
+    if (table.length <= maxHeaderBytes) return args;
+    throw new PosthornError(
+      "limit-exceeded",
+      `The arguments have ${table.length} bytes; the limit is ${maxHeaderBytes}.`,
+      {
+        limit: "maxHeaderBytes",
+        maximum: maxHeaderBytes,
+      },
+    );
+  }
+
   /** A reserved name may be declared if what it names is there. */
   async #expectReserved(what: string, name: string, check: Promise<unknown>): Promise<void> {
     try {
@@ -324,9 +345,4 @@ class HeadPublication implements Publication {
 
 function queueReply({ name, messages, consumers }: QueueStatus): Reply<"queue.declare"> {
   return { queue: name, messageCount: messages, consumerCount: consumers };
-}
-
-/** @throws PosthornError `invalid-frame` */
-function readArguments(json: { readonly [name: string]: unknown } | undefined): Headers {
-  return json === undefined ? {} : headersFromJson(json);
 }

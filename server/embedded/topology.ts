@@ -92,7 +92,7 @@ export class Topology {
       );
       return noChange();
     }
-    assertBelow(this.exchanges.size, this.#limits.maxExchanges, "maxExchanges");
+    assertBelow(this.exchanges.size - predeclared.length, this.#limits.maxExchanges, "maxExchanges");
     const exchange = new Exchange(declaration, type);
     this.exchanges.set(name, exchange);
     return exchange.durable ? { records: [exchangeRecord(exchange)], deletedQueues: [] } : noChange();

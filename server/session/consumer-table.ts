@@ -58,10 +58,6 @@ export class ConsumerTable implements SessionConsumers {
     return this.#hasEnded ? undefined : this.#pulled.window.add(delivery);
   }
 
-  pulledSettled(): number {
-    return this.#pulled.window.skip();
-  }
-
   /**
    * Takes what a client has settled.
    * @throws PosthornError `unknown-delivery`; then nothing was taken.

@@ -32,17 +32,6 @@ export class DeliveryWindow {
     return this.#base + this.#slots.length - 1;
   }
 
-  /** A number that is never outstanding: the delivery was settled when it was made. */
-  skip(): number {
-    const number = this.nextNumber;
-    if (this.#slots.length === this.#start) {
-      this.#slots.length = 0;
-      this.#base = number + 1;
-      this.#start = 0;
-    } else this.#slots.push(undefined);
-    return number;
-  }
-
   /**
    * Removes and returns the outstanding deliveries from `first` to `last`, in order. `undefined`, and nothing is removed,
    * if `last` is not outstanding (SEMANTICS 72, 73).
@@ -94,7 +83,7 @@ export class DeliveryWindow {
     while (this.#start < slots.length && slots[this.#start] === undefined) this.#start++;
     if (this.#start === slots.length) this.#dropSlots(slots.length);
     else if (this.#start >= 1024 && this.#start * 2 >= slots.length) this.#dropSlots(this.#start);
-    else if (slots.length - this.#start - this.#size > maxHoles) this.#moveOut();
+    else if (slots.length - this.#start - (this.#size - this.#stragglers.size) > maxHoles) this.#moveOut();
   }
 
   #dropSlots(count: number): void {

@@ -63,7 +63,7 @@ export const requestHandlers: { readonly [T in HandledRequest]: Handler<T> } = {
     const { broker, visitor, outbox, consumers } = session;
     const { delivery, messages } = await broker.get(visitor, queueOf(session, frame.queue), frame);
     if (delivery !== undefined) {
-      const number = frame.noAck ? consumers.pulledSettled() : consumers.pulled(delivery);
+      const number = frame.noAck ? 0 : consumers.pulled(delivery);
       // The client went away while the message was fetched.
       if (number === undefined) broker.settle([delivery], "return");
       else outbox.deliver(0, number, delivery.redelivered, delivery.attempts, delivery.envelope);

@@ -24,6 +24,4 @@ export interface SessionConsumers {
   cancel(number: number): void;
   /** Keeps a delivery of `queue.get` until it is settled, and numbers it. `undefined`: the session has ended. */
   pulled(delivery: Delivery): number | undefined;
-  /** The number of a delivery of `queue.get` that is settled already. */
-  pulledSettled(): number;
 }

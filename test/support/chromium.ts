@@ -1,8 +1,7 @@
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { inflate } from "@sparticuz/chromium";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { type Browser, chromium } from "playwright-core";
 
 const packageDir = join(dirname(createRequire(import.meta.url).resolve("@sparticuz/chromium")), "..", "..");
@@ -45,6 +44,12 @@ async function unpacked(): Promise<string> {
   const formerTmpdir = process.env.TMPDIR;
   process.env.TMPDIR = scratch;
   try {
+    // Not among the package's exports in the last version that is for Node 20.
+    const { inflate } = (await import(
+      pathToFileURL(join(packageDir, "build", "esm", "lambdafs.js")).href
+    )) as {
+      inflate: (archive: string) => Promise<string>;
+    };
     for (const archive of ["chromium.br", "al2023.tar.br", "fonts.tar.br"]) {
       await inflate(join(packageDir, "bin", archive));
     }

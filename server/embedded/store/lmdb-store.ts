@@ -106,14 +106,14 @@ export class LmdbStore implements Store {
         // What a queue that is dropped still sends must not bring its counters back.
         if (!dropped.hasWhole(queue.queue)) builder.putCounters(queue);
         const first = queue.appended[0];
-        if (first !== undefined) maintenance.noteAppended(queue.queue, first.seq, queue.appended.length);
+        if (first !== undefined) maintenance.noteRun(queue.queue, first.seq, queue.appended.length);
       }
       for (const range of changes.dropped) this.#drop(builder, range, changes);
       for (const record of changes.records) builder.record(record);
       const last = changes.messages.at(-1);
       if (last !== undefined) {
         this.#nextMessageId = Math.max(this.#nextMessageId, last.id + 1);
-        maintenance.noteMessageRow(changes.messages.length);
+        maintenance.noteMessages(changes.messages.length);
       }
     });
   }
@@ -219,7 +219,7 @@ export class LmdbStore implements Store {
     const bounded = { queue: range.queue, fromSeq: range.fromSeq, toSeq };
     builder.drop(bounded);
     dropped.add(bounded, builder.commit);
-    if (toSeq === endOfTime) maintenance.noteDropped(range.queue);
+    if (toSeq === endOfTime) maintenance.noteDroppedQueue(range.queue);
   }
 
   /** Builds a commit and hands it over; resolves when it is flushed. */
@@ -241,8 +241,7 @@ export class LmdbStore implements Store {
     if (condition !== undefined && builder.writes.isEmpty) return Promise.resolve();
     const { commit } = builder;
     this.#lastCommit = commit;
-    maintenance.noteShrunk(builder.shrunkMessageRows);
-    maintenance.noteRetired(builder.retiredMessageRows);
+    maintenance.noteCommit(builder);
     const flushed = environment.commit(builder.writes, {
       commit,
       nextMessageId: this.#nextMessageId,

@@ -178,7 +178,8 @@ export class MemoryStore implements Store {
     for (const { queue, fromSeq, toSeq } of dropped) this.#drop(queue, fromSeq, toSeq);
     for (const changes of queues) this.#append(changes);
     for (const changes of queues) this.#settle(changes);
-    for (const { queue, toSeq } of dropped) if (toSeq === Number.POSITIVE_INFINITY) this.#counters.delete(queue);
+    for (const { queue, toSeq } of dropped)
+      if (toSeq === Number.POSITIVE_INFINITY) this.#counters.delete(queue);
     for (const { key, value } of records) {
       if (value === null) this.#records.delete(key);
       else this.#records.set(key, value as string);

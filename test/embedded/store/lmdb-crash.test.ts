@@ -36,7 +36,7 @@ async function checkStore(): Promise<number> {
     }
   };
   check();
-  while (await store.maintain()) check();
+  for (let steps = 0; await store.maintain(); steps++) if (steps % 25 === 0) check();
   check();
   await store.close({ clean: false });
   return commits;

@@ -12,6 +12,7 @@ import type { StoredRows } from "./stored-rows.ts";
 
 /** A row of messages is cut before it gets longer than this; one message may be longer. */
 const maxRowBytes = 256 * 1024;
+const maxRecordKeyBytes = 1900;
 
 /**
  * Turns changes into writes, and notes them in the cache at once, so that the next commit builds on them although nothing
@@ -144,6 +145,10 @@ export class CommitBuilder {
 
   record(change: RecordChange): void {
     const key = Buffer.from(change.key);
+    // LMDB would find out in the middle of the batch.
+    if (key.length === 0 || key.length > maxRecordKeyBytes) {
+      throw new RangeError(`the key of a record takes ${key.length} bytes`);
+    }
     if (change.value === null) this.writes.remove("records", key);
     else this.writes.put("records", key, encodeRecord(change.value));
   }

@@ -38,11 +38,13 @@ export class EntryLoader {
     for (const { key, value } of this.#environment.rows("index", start, Number.POSITIVE_INFINITY)) {
       const firstSeq = readRunFirstSeq(key);
       if (readRunQueue(key) !== queue || firstSeq > window.toSeq) return undefined;
+      const from = Math.max(firstSeq, position);
+      if (this.#dropped.endAround(queue, from) !== undefined) return from;
       const row = IndexRowReader.read(value, queue, firstSeq);
       const run = row && this.#rows.runOf(row);
       if (row === undefined || run === undefined) {
         // How far it reached is only known from where the next one begins.
-        return window.stopAtDamage(Math.max(firstSeq, position), this.#beforeNextRun(queue, firstSeq));
+        return window.stopAtDamage(from, this.#beforeNextRun(queue, firstSeq));
       }
       const jumpTo = this.#readRun(window, row, run, position);
       if (window.isFull || jumpTo !== undefined) return jumpTo;

@@ -63,8 +63,8 @@ export class MessageRowState {
     return -1;
   }
 
-  /** Whether more than three quarters of the messages are no longer referred to. */
+  /** Whether more than two thirds of the messages are no longer referred to. */
   get isMostlyDead(): boolean {
-    return this.live * 4 < this.count;
+    return this.live * 3 < this.count;
   }
 }

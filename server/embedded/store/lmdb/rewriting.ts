@@ -16,15 +16,18 @@ export interface LiveEntry extends NewEntry {
 /**
  * Puts one run in the place of neighbouring ones. It gets the first one's key and covers the same range, and holds only
  * what is not settled. Until the commit is flushed readers still see the old rows: the old runs lead them to the new one.
+ *
+ * @returns false, without doing anything, if they lie too far apart for one run.
  */
 export function mergeRuns(
   builder: CommitBuilder,
   runs: readonly IndexRun[],
   entries: readonly LiveEntry[],
-): void {
+): boolean {
   const { queue, first } = runs[0]!;
   const { last } = runs.at(-1)!;
-  if (entries.length === 0 || endOfRun(entries, 0) !== entries.length || last - first > maxRunSpan) return;
+  if (entries.length === 0 || endOfRun(entries, 0) !== entries.length || last - first > maxRunSpan)
+    return false;
   for (const run of runs) {
     const key = runKey(queue, run.first);
     builder.writes.remove("index", key);
@@ -38,12 +41,14 @@ export function mergeRuns(
     builder.retiredRuns.push(run);
   }
   for (const entry of entries) if (entry.attempts > 0) builder.attempt(queue, entry.seq, entry.attempts);
+  return true;
 }
 
 /**
  * Puts one row in the place of neighbouring ones, or of a single one, with only the messages that are still referred to.
- * It gets the first one's key, so that a message is still found by looking for the greatest key below its id. Does nothing
- * if more than `maxLiveShare` of the bytes would remain, or if a row is damaged.
+ * It gets the first one's key, so that a message is still found by looking for the greatest key below its id.
+ *
+ * @returns false, without doing anything, if more than `maxLiveShare` of the bytes would remain, or a row is damaged.
  */
 export function rewriteMessageRows(
   builder: CommitBuilder,
@@ -51,7 +56,7 @@ export function rewriteMessageRows(
   maxLiveShare: number,
   environment: Environment,
   cache: RowCache,
-): void {
+): boolean {
   const ids: number[] = [];
   const envelopes: Uint8Array[] = [];
   const references: number[] = [];
@@ -60,7 +65,7 @@ export function rewriteMessageRows(
   for (const row of rows) {
     const stored = environment.get("messages", messageKey(row.first));
     const reader = stored && MessageRowReader.read(stored, row.first);
-    if (reader === undefined) return;
+    if (reader === undefined) return false;
     for (let ordinal = 0; ordinal < row.count; ordinal++) {
       const length = reader.lengthAt(ordinal);
       bytes += length;
@@ -72,7 +77,7 @@ export function rewriteMessageRows(
     }
   }
   const first = rows[0]!.first;
-  if (ids.length === 0 || ids.at(-1)! - first > maxIdSpan || liveBytes > maxLiveShare * bytes) return;
+  if (ids.length === 0 || ids.at(-1)! - first > maxIdSpan || liveBytes > maxLiveShare * bytes) return false;
   for (const row of rows) {
     const key = messageKey(row.first);
     builder.writes.remove("messages", key);
@@ -80,4 +85,5 @@ export function rewriteMessageRows(
     cache.removeMessageRow(row);
   }
   builder.putMessageRow({ ids, envelopes, references }, 0, ids.length, first);
+  return true;
 }

@@ -1,0 +1,22 @@
+import type { BrokerClient } from "../drivers/driver.ts";
+import type { Stage } from "./stage.ts";
+import { Tally } from "./tally.ts";
+import type { ConsumeBoundTask, ConsumeTask, TaskResult } from "./task.ts";
+
+export async function consume(client: BrokerClient, task: ConsumeTask, stage: Stage): Promise<TaskResult> {
+  const tally = new Tally(stage, task);
+  for (const queue of task.queues) await client.consume(queue, task, (body) => tally.add(body));
+  await stage.ready();
+  return tally.result();
+}
+
+export async function consumeBound(
+  client: BrokerClient,
+  task: ConsumeBoundTask,
+  stage: Stage,
+): Promise<TaskResult> {
+  const tally = new Tally(stage, { timed: false, reports: true });
+  await client.consumeBound(task.topic, task.bindings, (body) => tally.add(body));
+  await stage.ready();
+  return tally.result();
+}

@@ -1,0 +1,56 @@
+import type { Order, Report } from "./task.ts";
+
+/** A load generator's side of the talk with the process that started it. */
+export class Stage {
+  #expected = Number.POSITIVE_INFINITY;
+  #consumed = 0;
+  readonly #changed: (() => void)[] = [];
+  readonly #go: Promise<void>;
+  readonly #left: Promise<void>;
+
+  constructor() {
+    let go = () => {};
+    let leave = () => {};
+    this.#go = new Promise((resolve) => {
+      go = resolve;
+    });
+    this.#left = new Promise((resolve) => {
+      leave = resolve;
+    });
+    process.on("message", (message: Order) => {
+      if (message.order === "go") go();
+      else if (message.order === "leave") leave();
+      else if (message.order === "expect") this.#expected = message.count;
+      else if (message.order === "consumed") this.#consumed = message.count;
+      for (const changed of this.#changed) changed();
+    });
+  }
+
+  /** How many messages a consumer is to wait for; Infinity until that is known. */
+  get expected(): number {
+    return this.#expected;
+  }
+
+  /** What the consumers say they have. */
+  get consumed(): number {
+    return this.#consumed;
+  }
+
+  onChange(changed: () => void): void {
+    this.#changed.push(changed);
+  }
+
+  tell(report: Report): void {
+    process.send?.(report);
+  }
+
+  /** Everything is set up: says so and waits for the start. */
+  async ready(connectSeconds?: number): Promise<void> {
+    this.tell({ report: "ready", ...(connectSeconds !== undefined && { connectSeconds }) });
+    await this.#go;
+  }
+
+  untilLeave(): Promise<void> {
+    return this.#left;
+  }
+}

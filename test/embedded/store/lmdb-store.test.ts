@@ -1,0 +1,531 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { Environment, type TableName, Writes } from "../../../server/embedded/store/lmdb/environment.ts";
+import { LmdbStore, type LmdbStoreOptions } from "../../../server/embedded/store/lmdb-store.ts";
+import { type DroppedRange, entryFlags, StoreError } from "../../../server/embedded/store/store.ts";
+import {
+  changes,
+  entry,
+  everything,
+  maintainToTheEnd,
+  published,
+  queueChanges,
+  range,
+  seqs,
+  settled,
+} from "../../contract/store-contract.ts";
+import { storeModel } from "../../contract/store-model.ts";
+
+let directory: string;
+let store: LmdbStore;
+let isOpen = false;
+
+const eager = { quietTicks: 0, smallRows: 4 };
+const contentTables = ["messages", "refs", "index", "state", "garbage"] as const;
+
+async function open(options: Partial<LmdbStoreOptions> = {}) {
+  store = new LmdbStore({ directory, ...options });
+  const recovered = await store.open();
+  isOpen = true;
+  return recovered;
+}
+
+async function close(clean = true): Promise<void> {
+  isOpen = false;
+  await store.close({ clean });
+}
+
+/** Looks at, or changes, the rows of a store that is not open. */
+async function onDisk<Result>(look: (environment: Environment) => Result | Promise<Result>): Promise<Result> {
+  const environment = new Environment(join(directory, "store.mdb"));
+  try {
+    return await look(environment);
+  } finally {
+    await environment.close();
+  }
+}
+
+function rowCount(environment: Environment, table: TableName): number {
+  return environment.keys(table, Buffer.from([0]), 1_000_000).length;
+}
+
+/** How many rows there are of each kind. */
+function rowCounts(): Promise<typeof noRows> {
+  return onDisk((environment) => {
+    const counts = { ...noRows };
+    for (const table of contentTables) counts[table] = rowCount(environment, table);
+    return counts;
+  });
+}
+
+const noRows = { messages: 0, refs: 0, index: 0, state: 0, garbage: 0 };
+
+/** Flips a bit in the middle of the table's row number `number`. */
+function damage(table: TableName, number: number): Promise<void> {
+  return onDisk(async (environment) => {
+    const rows = [...environment.rows(table, Buffer.from([0]), 1000)];
+    const { key, value } = rows[number]!;
+    value[Math.floor(value.length / 2)]! ^= 1;
+    const writes = new Writes();
+    writes.put(table, key, value);
+    const head = environment.head()!;
+    await environment.commit(writes, { ...head, commit: head.commit + 1 });
+  });
+}
+
+async function refusal(action: () => unknown): Promise<StoreError> {
+  try {
+    await action();
+  } catch (error) {
+    if (error instanceof StoreError) return error;
+    throw error;
+  }
+  throw new Error("nothing was refused");
+}
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "posthorn-store-"));
+});
+
+afterEach(async () => {
+  if (isOpen) await close();
+  await rm(directory, { recursive: true });
+});
+
+describe("the directory", () => {
+  test("is made with all above it", async () => {
+    const parent = directory;
+    directory = join(parent, "some", "where");
+    await open();
+    await close();
+    expect((await readdir(directory)).sort()).toEqual(["store.json", "store.mdb", "store.mdb-lock"]);
+    directory = parent;
+  });
+
+  test("with foreign files in it is refused, and left as it was", async () => {
+    await writeFile(join(directory, "holiday.jpg"), "");
+    const error = await refusal(() => open());
+    expect(error.code).toBe("not-a-store");
+    expect(error.message).toContain("holiday.jpg");
+    expect(await readdir(directory)).toEqual(["holiday.jpg"]);
+  });
+
+  test.each(["", "null", "[]", '{"format":"1"}'])("with the marker %j is refused", async (marker) => {
+    await writeFile(join(directory, "store.json"), marker);
+    expect((await refusal(() => open())).code).toBe("not-a-store");
+  });
+
+  test("of a newer format is refused with both versions named", async () => {
+    await open();
+    await close();
+    const marker = JSON.parse(await readFile(join(directory, "store.json"), "utf8"));
+    await writeFile(join(directory, "store.json"), JSON.stringify({ ...marker, format: marker.format + 1 }));
+    const error = await refusal(() => open());
+    expect(error.code).toBe("newer-format");
+    expect(error.message).toContain(`format ${marker.format + 1}`);
+    expect(error.message).toContain(`up to ${marker.format}`);
+  });
+});
+
+describe("the lock", () => {
+  const holderCode = (path: string) => `
+    import { LmdbStore } from "${new URL("../../../server/embedded/store/lmdb-store.ts", import.meta.url).pathname}";
+    await new LmdbStore({ directory: ${JSON.stringify(path)} }).open();
+    console.log("open");
+    setInterval(() => {}, 1000);`;
+
+  async function startHolder() {
+    const args = ["--import", "tsx", "--input-type=module", "--eval", holderCode(directory)];
+    const holder = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+    await once(holder.stdout, "data");
+    return holder;
+  }
+
+  test("keeps a second store of the same process out, until the first is closed", async () => {
+    await open();
+    const second = new LmdbStore({ directory });
+    const error = await refusal(() => second.open());
+    expect(error.code).toBe("locked");
+    expect(error.message).toContain(`process ${process.pid} on `);
+    await close();
+    await second.open();
+    await second.close({ clean: true });
+  });
+
+  test("keeps another process out and tells who holds it; killing the holder frees it at once", async () => {
+    const holder = await startHolder();
+    const error = await refusal(() => open());
+    expect(error.code).toBe("locked");
+    expect(error.message).toContain(`process ${holder.pid} on `);
+    holder.kill("SIGKILL");
+    await once(holder, "exit");
+    expect((await open()).clean).toBe(false);
+    await close();
+    // What the dead left behind is gone too.
+    expect((await readdir(directory)).filter((name) => name.startsWith("lock-"))).toEqual([]);
+  });
+
+  test("a holder that is stopped and does not answer still holds it", async () => {
+    const holder = await startHolder();
+    holder.kill("SIGSTOP");
+    const error = await refusal(() => open());
+    expect(error.code).toBe("locked");
+    holder.kill("SIGKILL");
+    await once(holder, "exit");
+  });
+
+  test("works in a directory whose path is longer than a socket's may be", async () => {
+    const parent = directory;
+    directory = join(parent, "d".repeat(120));
+    await mkdir(directory);
+    await open();
+    expect((await refusal(() => new LmdbStore({ directory }).open())).code).toBe("locked");
+    await close();
+    expect((await readdir(directory)).filter((name) => name.startsWith("lock-"))).toEqual([]);
+    directory = parent;
+  });
+
+  test("of many that start at once at most one gets in, and nobody is kept out afterwards", async () => {
+    const stores = range(1, 8).map(() => new LmdbStore({ directory }));
+    const outcomes = await Promise.allSettled(stores.map((each) => each.open()));
+    const opened = stores.filter((_, i) => outcomes[i]!.status === "fulfilled");
+    expect(opened.length).toBeLessThanOrEqual(1);
+    for (const each of opened) await each.close({ clean: true });
+    await open();
+  });
+});
+
+describe("a commit", () => {
+  test("is only applied on top of the one before", async () => {
+    await open();
+    await store.commit(published(1, 1, 3));
+    await close();
+    await onDisk(async (environment) => {
+      const head = environment.head()!;
+      const writes = new Writes();
+      writes.put("records", Buffer.from("x"), Buffer.from("lost"));
+      const skipping = environment.commit(writes, { ...head, commit: head.commit + 2 });
+      await expect(skipping).rejects.toThrow("does not follow");
+      const repeating = environment.commit(writes, { ...head, commit: head.commit });
+      await expect(repeating).rejects.toThrow("does not follow");
+      expect(rowCount(environment, "records")).toBe(0);
+      expect(environment.head()).toEqual(head);
+      await environment.commit(writes, { ...head, commit: head.commit + 1 });
+      expect(rowCount(environment, "records")).toBe(1);
+    });
+  });
+
+  test("that cannot be built ends the store, and nothing of it is written", async () => {
+    await open();
+    await store.commit(published(1, 1, 3));
+    const wrong = changes({ queues: [queueChanges(1, { appended: [entry(9, 99)] })] });
+    expect((await refusal(() => store.commit(wrong))).message).toContain("message 99");
+    expect((await refusal(() => store.commit(published(1, 4, 5)))).code).toBe("io");
+    await close();
+    expect((await open()).clean).toBe(false);
+    expect(seqs(everything(store, 1))).toEqual([1, 2, 3]);
+  });
+});
+
+describe("damage", () => {
+  beforeEach(async () => {
+    await open();
+    await store.commit(published(1, 1, 10));
+    await store.commit(published(1, 11, 20));
+    await store.commit(published(1, 21, 30));
+  });
+
+  async function damagedRange(table: TableName): Promise<DroppedRange | undefined> {
+    await close();
+    await damage(table, 1);
+    await open();
+    // What comes before it is given out first.
+    expect(seqs(everything(store, 1))).toEqual(range(1, 10));
+    const error = await refusal(() => store.load(1, 11, 30, 100, 1e9));
+    expect(error.code).toBe("damaged");
+    expect(error.message).toMatch(/^queue 1, entries 11 to /);
+    return error.range;
+  }
+
+  test("to an index row is reported with all that the row can have held", async () => {
+    expect(await damagedRange("index")).toEqual({ queue: 1, fromSeq: 11, toSeq: 20 });
+    expect(seqs(store.load(1, 21, 30, 100, 1e9))).toEqual(range(21, 30));
+  });
+
+  test("to a row of messages is reported entry by entry", async () => {
+    expect(await damagedRange("messages")).toEqual({ queue: 1, fromSeq: 11, toSeq: 11 });
+    expect((await refusal(() => store.load(1, 20, 30, 100, 1e9))).range).toMatchObject({
+      fromSeq: 20,
+      toSeq: 20,
+    });
+    expect(seqs(store.load(1, 21, 30, 100, 1e9))).toEqual(range(21, 30));
+  });
+
+  test("to a state row is reported like damage to the run", async () => {
+    await store.commit(settled(1, 12));
+    await store.commit(settled(1, 1));
+    await store.commit(settled(1, 2));
+    expect(seqs(everything(store, 1))).toEqual([...range(3, 11), ...range(13, 30)]);
+    await close();
+    await damage("state", 1);
+    await open();
+    expect(seqs(everything(store, 1))).toEqual(range(3, 10));
+    expect((await refusal(() => store.load(1, 11, 30, 100, 1e9))).range).toMatchObject({
+      fromSeq: 11,
+      toSeq: 20,
+    });
+  });
+
+  test("what is damaged can be dropped, and the queue goes on behind it", async () => {
+    const damaged = (await damagedRange("index"))!;
+    await store.commit(changes({ dropped: [damaged] }));
+    expect(seqs(everything(store, 1))).toEqual([...range(1, 10), ...range(21, 30)]);
+    await maintainToTheEnd(store);
+    await close();
+    await open();
+    expect(seqs(everything(store, 1))).toEqual([...range(1, 10), ...range(21, 30)]);
+  });
+
+  test("to counters or to a record keeps the store from opening, with the name of the row", async () => {
+    await store.commit(changes({ records: [{ key: "queue/7", value: "x".repeat(50) }] }));
+    await close();
+    await damage("records", 0);
+    expect(await refusal(() => open())).toMatchObject({
+      code: "damaged",
+      message: "the record queue/7 is damaged",
+    });
+    await damage("records", 0);
+    await damage("counters", 0);
+    expect(await refusal(() => open())).toMatchObject({
+      code: "damaged",
+      message: "the counters of queue 1 are damaged",
+    });
+  });
+});
+
+describe("what is no longer needed", () => {
+  test("is deleted row by row as it is settled", async () => {
+    await open();
+    await store.commit(published(1, 1, 100));
+    await store.commit(published(1, 101, 200));
+    await store.commit(settled(1, ...range(1, 100)));
+    await store.commit(settled(1, 150));
+    await close();
+    expect(await rowCounts()).toEqual({ messages: 1, refs: 1, index: 1, state: 1, garbage: 0 });
+    await open();
+    await store.commit(settled(1, ...range(101, 149), ...range(151, 200)));
+    await close();
+    expect(await rowCounts()).toEqual(noRows);
+  });
+
+  test("is deleted in bounded steps when a large queue is dropped", async () => {
+    await open();
+    const total = 100_000;
+    for (let first = 1; first <= total; first += 10_000)
+      await store.commit(published(1, first, first + 9999));
+    await store.commit(changes({ dropped: [{ queue: 1, fromSeq: 0, toSeq: Number.POSITIVE_INFINITY }] }));
+    let steps = 0;
+    while (await store.maintain()) steps++;
+    expect(steps).toBeGreaterThan(10);
+    await close();
+    expect(await rowCounts()).toEqual(noRows);
+  });
+
+  test("is deleted also when the deletion is interrupted", async () => {
+    await open();
+    for (let first = 1; first <= 20_000; first += 100) await store.commit(published(1, first, first + 99));
+    await store.commit(changes({ dropped: [{ queue: 1, fromSeq: 0, toSeq: 19_950 }] }));
+    await store.maintain();
+    await store.maintain();
+    await close(false);
+    await open();
+    expect(seqs(everything(store, 1))).toEqual(range(19_951, 20_000));
+    await maintainToTheEnd(store);
+    await store.commit(settled(1, ...range(19_951, 20_000)));
+    await close();
+    expect(await rowCounts()).toEqual(noRows);
+  });
+
+  test("goes for transient entries after a restart, touched or not", async () => {
+    await open();
+    await store.commit(published(1, 1, 50, { flags: entryFlags.transient }));
+    await store.commit(
+      changes({
+        ...published(2, 51, 52),
+        queues: [
+          queueChanges(2, {
+            appended: [entry(51, 51, { flags: entryFlags.transient }), entry(52)],
+            counters: { nextSeq: 53, messages: 1, bytes: 0 },
+          }),
+        ],
+      }),
+    );
+    await close();
+    await open();
+    await store.commit(settled(2, 52));
+    await maintainToTheEnd(store);
+    await close();
+    expect(await rowCounts()).toEqual(noRows);
+  });
+
+  test("leaves nothing behind, whatever was done", async () => {
+    await fc.assert(
+      fc.asyncProperty(storeModel.commands, async (commands) => {
+        const parent = directory;
+        directory = await mkdtemp(join(parent, "run-"));
+        try {
+          await storeModel.run(
+            commands,
+            () => new LmdbStore({ directory, cacheBytes: 3000, maintenance: eager }),
+          );
+          const recovered = await open({ maintenance: eager });
+          for (const queue of recovered.queues.keys()) {
+            const rest = everything(store, queue).map(({ seq, messageId }) => ({ seq, messageId }));
+            await store.commit(changes({ queues: [queueChanges(queue, { settled: rest })] }));
+          }
+          await maintainToTheEnd(store);
+          await close();
+          expect(await rowCounts()).toEqual(noRows);
+        } finally {
+          directory = parent;
+        }
+      }),
+      { numRuns: 40 },
+    );
+  }, 60_000);
+});
+
+describe("merging", () => {
+  test("makes few rows of many small ones", async () => {
+    await open({ maintenance: eager });
+    for (let id = 1; id <= 3000; id++) void store.commit(published(1, id, id));
+    await store.commit(settled(1, ...range(1, 3000).filter((id) => id % 10 === 0)));
+    await maintainToTheEnd(store);
+    await close();
+    const counts = await rowCounts();
+    expect(counts.index).toBeLessThan(10);
+    expect(counts.messages).toBeLessThan(20);
+    expect(counts.state).toBe(0);
+    expect(counts.refs).toBe(0);
+    await open();
+    expect(seqs(everything(store, 1))).toEqual(range(1, 3000).filter((id) => id % 10 !== 0));
+  });
+
+  test("finds after a restart what was written before it", async () => {
+    await open();
+    for (let id = 1; id <= 500; id++) void store.commit(published(1, id, id));
+    await close();
+    await open();
+    await maintainToTheEnd(store);
+    await close();
+    const counts = await rowCounts();
+    expect(counts.index).toBeLessThan(5);
+    expect(counts.messages).toBeLessThan(5);
+  });
+
+  test("goes on with what is added later", async () => {
+    await open({ maintenance: eager });
+    for (let round = 0; round < 20; round++) {
+      for (let id = 1; id <= 100; id++) void store.commit(published(1, round * 100 + id, round * 100 + id));
+      await store.commit(changes({}));
+      await maintainToTheEnd(store);
+    }
+    await close();
+    const counts = await rowCounts();
+    expect(counts.index).toBeLessThan(40);
+    expect(counts.messages).toBeLessThan(40);
+  });
+
+  test("leaves large rows alone", async () => {
+    await open({ maintenance: eager });
+    for (let first = 1; first <= 10_000; first += 1000) await store.commit(published(1, first, first + 999));
+    await maintainToTheEnd(store);
+    await close();
+    expect(await rowCounts()).toMatchObject({ index: 10, messages: 10 });
+  });
+});
+
+describe("rewriting", () => {
+  const large = 2000;
+
+  async function publishLarge(first: number, last: number): Promise<void> {
+    const messages = range(first, last).map((id) => ({ id, envelope: new Uint8Array(large).fill(id) }));
+    const appended = range(first, last).map((id) => entry(id, id, { bytes: large }));
+    await store.commit(changes({ messages, queues: [queueChanges(1, { appended })] }));
+  }
+
+  function messageBytes(): Promise<number> {
+    return onDisk((environment) => {
+      let bytes = 0;
+      for (const { value } of environment.rows("messages", Buffer.from([0]), 1000)) bytes += value.length;
+      return bytes;
+    });
+  }
+
+  test("gives back the room of a row that is mostly dead", async () => {
+    await open({ maintenance: eager });
+    await publishLarge(1, 100);
+    const left = [17, 18, 60, 99];
+    await store.commit(settled(1, ...range(1, 100).filter((id) => !left.includes(id))));
+    await maintainToTheEnd(store);
+    await close();
+    expect(await messageBytes()).toBeLessThan(5 * large);
+    await open();
+    const loaded = everything(store, 1);
+    expect(seqs(loaded)).toEqual(left);
+    expect(
+      loaded.every(
+        ({ seq, envelope }) => envelope.length === large && envelope.every((byte) => byte === seq),
+      ),
+    ).toBe(true);
+    await store.commit(settled(1, ...left));
+    await close();
+    expect(await rowCounts()).toEqual(noRows);
+  });
+
+  test("finds after a restart what died before it", async () => {
+    await open();
+    await publishLarge(1, 100);
+    await store.commit(settled(1, ...range(1, 99)));
+    await close();
+    await open({ maintenance: eager });
+    await maintainToTheEnd(store);
+    await close();
+    expect(await messageBytes()).toBeLessThan(2 * large);
+  });
+
+  test("does not touch a row that is being consumed", async () => {
+    await open({ maintenance: { quietTicks: 1000 } });
+    await publishLarge(1, 100);
+    for (let id = 1; id <= 95; id++) await store.commit(settled(1, id));
+    await maintainToTheEnd(store);
+    await close();
+    expect(await messageBytes()).toBeGreaterThan(100 * large);
+  });
+});
+
+describe("memory", () => {
+  test("what is known of rows is bounded, and reading them again makes no difference", async () => {
+    const cacheBytes = 50_000;
+    await open({ cacheBytes });
+    for (let first = 1; first <= 50_000; first += 100) await store.commit(published(1, first, first + 99));
+    expect(store.cacheBytes).toBeLessThanOrEqual(cacheBytes);
+    for (let seq = 50; seq <= 50_000; seq += 100) await store.commit(settled(1, seq, seq + 1));
+    expect(store.cacheBytes).toBeLessThanOrEqual(cacheBytes);
+    expect(seqs(everything(store, 1))).toEqual(
+      range(1, 50_000).filter((seq) => seq % 100 !== 50 && seq % 100 !== 51),
+    );
+  });
+
+  test("the longest read is known", async () => {
+    await open();
+    await store.commit(published(1, 1, 100));
+    everything(store, 1);
+    expect(store.longestReadMs).toBeGreaterThan(0);
+  });
+});

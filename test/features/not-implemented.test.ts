@@ -1,0 +1,121 @@
+import { expect, test } from "vitest";
+import { reservedFrameTypes } from "../../protocol/index.ts";
+import { withBroker } from "../support/broker.ts";
+
+/** What comes in a later version is refused, never silently ignored: nobody must rely on what is not there. */
+
+const laterArguments = {
+  "exchange.declare": ["alternateExchange", "retain", "deduplication"],
+  "queue.declare": [
+    "type",
+    "expires",
+    "messageTtl",
+    "maxLength",
+    "maxBytes",
+    "overflow",
+    "deadLetterExchange",
+    "deadLetterRoutingKey",
+    "deliveryLimit",
+    "maxPriority",
+    "singleActiveConsumer",
+    "messageGroups",
+    "deduplication",
+    "ackTimeout",
+  ],
+  "queue.consume": ["priority", "prefetchBytes", "ackTimeout"],
+} as const;
+
+const needed = {
+  "exchange.declare": { exchange: "e", exchangeType: "topic" },
+  "queue.declare": { queue: "new" },
+  "queue.consume": { queue: "q" },
+} as const;
+
+test.each(Object.keys(needed) as (keyof typeof needed)[])(
+  "an argument of %s that is not there yet is named",
+  (type) =>
+    withBroker(async ({ raw }) => {
+      const client = await raw();
+      await client.must("queue.declare", { queue: "q" });
+      for (const argument of laterArguments[type]) {
+        expect(await client.request(type, { ...needed[type], arguments: { [argument]: 1 } })).toMatchObject({
+          code: "not-implemented",
+          details: { argument },
+        });
+      }
+      for (const argument of ["x-message-ttl", "nonsense"]) {
+        const args = JSON.parse(`{${JSON.stringify(argument)}: 1}`) as object;
+        expect(await client.request(type, { ...needed[type], arguments: args })).toMatchObject({
+          code: "invalid-argument",
+          details: { argument },
+        });
+      }
+      expect(await client.request("queue.declare", { queue: "new", passive: true })).toMatchObject({
+        code: "not-found",
+      });
+      expect(await client.request("exchange.declare", { exchange: "e", passive: true })).toMatchObject({
+        code: "not-found",
+      });
+      expect(await client.must("queue.declare", { queue: "q" })).toMatchObject({ consumerCount: 0 });
+    }),
+);
+
+test("arguments that are too large are refused, and the limit is named", () =>
+  withBroker(
+    async ({ raw }) => {
+      const client = await raw();
+      await client.must("queue.declare", { queue: "q" });
+      const args = { padding: "x".repeat(1024) };
+      for (const [type, fields] of [
+        ...Object.entries(needed),
+        ["queue.bind", { exchange: "amq.headers" }],
+      ] as const) {
+        expect(await client.request(type, { ...fields, arguments: args })).toMatchObject({
+          code: "limit-exceeded",
+          details: { limit: "maxHeaderBytes", maximum: 1024 },
+        });
+      }
+    },
+    { config: { maxHeaderBytes: 1024 } },
+  ));
+
+test("an exchange for the broker's own use is refused", () =>
+  withBroker(async ({ raw }) => {
+    const client = await raw();
+    const declaration = { exchange: "e", exchangeType: "topic" };
+    expect(await client.request("exchange.declare", { ...declaration, internal: true })).toMatchObject({
+      code: "not-implemented",
+      details: { field: "internal" },
+    });
+    await client.must("exchange.declare", { ...declaration, internal: false });
+  }));
+
+test("a message with an expiration, or with the headers CC or BCC, is refused", () =>
+  withBroker(async ({ raw }) => {
+    const client = await raw();
+    await client.must("queue.declare", { queue: "q" });
+    const publish = (properties: { readonly [name: string]: unknown }) =>
+      client.confirmed({ routingKey: "q", properties });
+    for (const properties of [
+      { expiration: 1000 },
+      { expiration: 0 },
+      { headers: { CC: ["other"] } },
+      { headers: { BCC: "other" } },
+    ]) {
+      expect(await publish(properties)).toMatchObject({ code: "not-implemented" });
+    }
+    expect(await publish({ headers: { cc: ["other"] } })).not.toHaveProperty("code");
+    expect(await client.must("queue.declare", { queue: "q" })).toMatchObject({ messageCount: 1 });
+  }));
+
+test("the frames of later versions are known by name", () =>
+  withBroker(async ({ raw }) => {
+    const client = await raw();
+    for (const type of reservedFrameTypes) {
+      expect(await client.request(type)).toMatchObject({
+        type: "error",
+        code: "not-implemented",
+        details: { type },
+      });
+    }
+  }));

@@ -333,9 +333,7 @@ export const messageFrames = {
     fields: {
       consumer: count("The consumer's number; 0 for the answer to `queue.get`."),
       delivery: optional(
-        number(
-          "1 for the consumer's first delivery, then one more each time. Missing with `noAck`.",
-        ),
+        number("1 for the consumer's first delivery, then one more each time. Missing with `noAck`."),
       ),
       redelivered: flag("It may have been delivered before, to whomever. Missing: no."),
       attempts: optional(

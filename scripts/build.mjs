@@ -9,7 +9,9 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
 
 rmSync(join(root, "dist"), { recursive: true, force: true });
-const types = spawnSync(process.execPath, [tsc, "-p", join(root, "tsconfig.build.json")], { stdio: "inherit" });
+const types = spawnSync(process.execPath, [tsc, "-p", join(root, "tsconfig.build.json")], {
+  stdio: "inherit",
+});
 if (types.status !== 0) process.exit(types.status ?? 1);
 
 // The compiler rewrites import paths in JavaScript, but leaves `.ts` in declarations, which older compilers refuse.

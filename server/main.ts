@@ -22,10 +22,16 @@ async function serve(config: Config): Promise<void> {
       process.exit(storeFailureExitCode);
     },
   }).catch((error: unknown) => {
-    log.fatal(isExpected(error) ? { code: error.code } : { err: error }, `the broker cannot start: ${(error as Error).message}`);
+    log.fatal(
+      isExpected(error) ? { code: error.code } : { err: error },
+      `the broker cannot start: ${(error as Error).message}`,
+    );
     process.exit(startFailureExitCode);
   });
-  log.info({ url: running.url, data: config.memory ? "memory" : config.dataDir, version }, "posthorn is listening");
+  log.info(
+    { url: running.url, data: config.memory ? "memory" : config.dataDir, version },
+    "posthorn is listening",
+  );
   log.info(
     `publish a first message: node -e 'import("posthorn").then(async ({ connect }) => { ` +
       `const posthorn = await connect("${running.url}"); const queue = await posthorn.queue("hello").declare(); ` +

@@ -44,9 +44,15 @@ export interface RunningBroker {
 }
 
 /** Builds a broker from its parts and starts it. Rejects if the store cannot be opened or the address is taken. */
-export async function startBroker({ config, log, onFailure, ...options }: StartOptions): Promise<RunningBroker> {
+export async function startBroker({
+  config,
+  log,
+  onFailure,
+  ...options
+}: StartOptions): Promise<RunningBroker> {
   const now = options.now ?? (() => performance.now());
-  const store = options.store ?? (config.memory ? new MemoryStore() : new LmdbStore({ directory: config.dataDir }));
+  const store =
+    options.store ?? (config.memory ? new MemoryStore() : new LmdbStore({ directory: config.dataDir }));
   const engine = new EmbeddedEngine({
     store,
     limits: config,
@@ -57,15 +63,19 @@ export async function startBroker({ config, log, onFailure, ...options }: StartO
     delay: (delayMs, callback) => void setTimeout(callback, delayMs).unref(),
     events: {
       onFailure,
-      onDamage: (queue, error) => log.error({ queue, err: error }, "A queue's messages cannot be read: nothing is delivered from it"),
+      onDamage: (queue, error) =>
+        log.error({ queue, err: error }, "A queue's messages cannot be read: nothing is delivered from it"),
     },
   });
   const broker = new Broker({
     engine,
     limits: config,
-    onEvent: ({ type, ...facts }) => (type === "login-failed" ? log.warn(facts, type) : log.debug(facts, type)),
+    onEvent: ({ type, ...facts }) =>
+      type === "login-failed" ? log.warn(facts, type) : log.debug(facts, type),
   });
-  const login = new Login(new Users(config.users), new LoginThrottle({ now }), (event) => log.warn(event, "login failed"));
+  const login = new Login(new Users(config.users), new LoginThrottle({ now }), (event) =>
+    log.warn(event, "login failed"),
+  );
   const sessions = new Sessions({
     broker,
     login,
@@ -78,9 +88,11 @@ export async function startBroker({ config, log, onFailure, ...options }: StartO
       maxBytes: config.outboundMaxBytes,
     },
     events: {
-      onOpen: ({ id, user, remoteAddress }) => log.info({ session: id, user, from: remoteAddress }, "client connected"),
+      onOpen: ({ id, user, remoteAddress }) =>
+        log.info({ session: id, user, from: remoteAddress }, "client connected"),
       onEnd: ({ id, user }, why) => log.info({ session: id, user, why }, "client gone"),
-      onError: ({ id }, error) => log.error({ session: id, err: error }, "a request failed inside the broker"),
+      onError: ({ id }, error) =>
+        log.error({ session: id, err: error }, "a request failed inside the broker"),
     },
   });
   const boundToLoopback = isLoopback(config.host);

@@ -29,7 +29,11 @@ export interface Engine {
   declareQueue(declaration: QueueDeclaration, owner: Owner): Promise<QueueStatus>;
   /** Rejects with `not-found` if there is no such queue, with `resource-locked` if it is exclusive to another owner. */
   checkQueue(name: string, owner: Owner): Promise<QueueStatus>;
-  deleteQueue(name: string, conditions: { ifUnused: boolean; ifEmpty: boolean }, owner: Owner): Promise<number>;
+  deleteQueue(
+    name: string,
+    conditions: { ifUnused: boolean; ifEmpty: boolean },
+    owner: Owner,
+  ): Promise<number>;
   purgeQueue(name: string, owner: Owner): Promise<number>;
 
   bindQueue(binding: QueueBinding, owner: Owner): Promise<void>;
@@ -48,7 +52,12 @@ export interface Engine {
   onRelief(listener: () => void): void;
 
   /** The subscription is idle until its `resume` is called for the first time. */
-  subscribe(queue: string, options: SubscribeOptions, owner: Owner, sink: DeliverySink): Promise<Subscription>;
+  subscribe(
+    queue: string,
+    options: SubscribeOptions,
+    owner: Owner,
+    sink: DeliverySink,
+  ): Promise<Subscription>;
 
   /** One message, or `undefined` if none is ready. The caller settles it unless `noAck`. */
   get(queue: string, options: { noAck: boolean }, owner: Owner): Promise<Pulled>;

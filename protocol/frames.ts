@@ -137,7 +137,7 @@ export const requests = {
     },
   ),
   bye: request(
-    "Ends the session: consumers go, unsettled deliveries return to their queues. Answered by `ok`, then close code 1000.",
+    "Ends the session: consumers go, unsettled deliveries return to their queues. Answered by `ok` once everything published has its outcome, then close code 1000.",
     {},
     {},
   ),

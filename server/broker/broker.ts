@@ -235,6 +235,11 @@ export class Broker {
     this.#engine.publish(publication, sink);
   }
 
+  /** Resolves when everything published so far has its outcome. */
+  flushed(): Promise<void> {
+    return this.#engine.flushed();
+  }
+
   get congested(): boolean {
     return this.#engine.congested;
   }

@@ -189,6 +189,10 @@ export class EmbeddedEngine implements Engine {
     else sink.confirmed(number, number);
   }
 
+  flushed(): Promise<void> {
+    return this.#committer.flushed();
+  }
+
   get congested(): boolean {
     return this.#committer.congested;
   }

@@ -46,6 +46,9 @@ export interface Engine {
    */
   publish(publication: Publication, sink: PublishSink): void;
 
+  /** Resolves when everything published and settled so far has its outcome and is on disk where it has to be. */
+  flushed(): Promise<void>;
+
   /** Too much is waiting for the disk: doors should stop reading from publishers until {@link onRelief}'s call. */
   readonly congested: boolean;
   /** `listener` is called each time congestion ends. */

@@ -1,6 +1,8 @@
 /** What a session needs of its connection. `ws` provides it in `websocket-listener.ts`, tests in memory. */
 export interface ClientSocket {
   readonly remoteAddress: string;
+  /** Bytes that have come from the client so far. */
+  readonly receivedBytes: number;
   /** Bytes handed over and not yet taken by the operating system. */
   readonly bufferedBytes: number;
   /** `onTaken` is called once the operating system has taken the bytes, or the connection has ended. */

@@ -79,6 +79,11 @@ export class ConsumerTable implements SessionConsumers {
     for (const consumer of this.#running.values()) consumer.resume();
   }
 
+  /** No delivery follows to any consumer. What they were given can still be settled. */
+  stopAll(): void {
+    for (const consumer of this.#running.values()) consumer.end();
+  }
+
   /** Ends all consumers and takes what they have not settled. */
   endAll(): Delivery[] {
     this.#hasEnded = true;

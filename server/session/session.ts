@@ -8,7 +8,7 @@ import {
   PosthornError,
   type SessionErrorCode,
 } from "../../protocol/errors.ts";
-import type { RequestFrame, SettleFrame, WelcomeFrame } from "../../protocol/frames.ts";
+import type { RequestFrame, SettleFrame } from "../../protocol/frames.ts";
 import { messageFrameFromJson } from "../../protocol/json-codec.ts";
 import { protocolVersion } from "../../protocol/version.ts";
 import type { Broker } from "../broker/broker.ts";
@@ -18,6 +18,8 @@ import type { PublishSink, SettleOutcome } from "../engine/engine.ts";
 import type { ClientSocket } from "./client-socket.ts";
 import { ConsumerTable } from "./consumer-table.ts";
 import { parseFrame, type UncheckedFrame, validateFrame } from "./frame-validator.ts";
+import { welcomeFor } from "./greeting.ts";
+import { Liveness } from "./liveness.ts";
 import { Outbox, type OutboxLimits } from "./outbox.ts";
 import { ReadGate } from "./read-gate.ts";
 import { type Answer, type HandledRequest, requestHandlers } from "./request-handlers.ts";
@@ -54,13 +56,14 @@ export interface SessionEvents {
   onError(session: Session, error: unknown): void;
 }
 
-type State = "greeting" | "admitting" | "open" | "closing" | "closed";
+type State = "greeting" | "admitting" | "open" | "leaving" | "closing" | "closed";
 
 /** Which state may follow which. */
 const transitions: { readonly [from in State]: readonly State[] } = {
   greeting: ["admitting", "closing", "closed"],
   admitting: ["open", "closing", "closed"],
-  open: ["closing", "closed"],
+  open: ["leaving", "closing", "closed"],
+  leaving: ["closing", "closed"],
   closing: ["closed"],
   closed: [],
 };
@@ -71,14 +74,13 @@ const maxEarlyFrames = 64;
 const maxRequestsUnderWay = 256;
 /** How long a client may take to answer a close. */
 const closeTimeoutMs = 5000;
-const shortestHeartbeatMs = 1000;
 
 /**
  * One connected client.
  *
- *     greeting ──hello──▶ admitting ──welcome──▶ open ──bye, error, shutdown──▶ closing ──▶ closed
- *        └──────────────error, time out──────────────────────────────────────────▲            ▲
- *                                              connection lost, in any state ────────────────────┘
+ *     greeting ──hello──▶ admitting ──welcome──▶ open ──bye──▶ leaving ──all confirmed──▶ closing ──▶ closed
+ *         └──────error, time out─────┴──error, shutdown──┴───────────────────────────────▲          ▲
+ *                                         connection lost, in any state ─────────────────────────────┘
  *
  * A frame is parsed, checked against its schema, handled and answered here; what it means is decided by the broker.
  * No error of one client leaves its session.
@@ -101,10 +103,7 @@ export class Session implements PublishSink {
   /** Number of the last publish. */
   #published = 0;
   #heartbeatMs = 0;
-  #heard = false;
-  #heardAtMs: number;
-  #sentAtMs: number;
-  #sentBytes = 0;
+  readonly #liveness: Liveness;
   #closingSinceMs: number | undefined;
   #overfullSinceMs: number | undefined;
   #requestsUnderWay = 0;
@@ -117,13 +116,14 @@ export class Session implements PublishSink {
     this.#socket = options.socket;
     this.#broker = options.broker;
     this.#gate = new ReadGate(options.socket, (data) => this.#take(data));
-    this.#openedAtMs = this.#heardAtMs = this.#sentAtMs = options.nowMs;
+    this.#openedAtMs = options.nowMs;
+    this.#liveness = new Liveness(options.nowMs);
     this.outbox = new Outbox(options.socket, options.limits, {
       onRoom: () => this.#consumers.resumeAll(),
       onOverfull: () => this.#gate.hold("overfull"),
       onDrained: () => {
         // What it sent meanwhile is still to be read; that it reads is a sign of life too.
-        this.#heard = true;
+        this.#liveness.heard();
         this.#gate.release("overfull");
       },
     });
@@ -144,7 +144,7 @@ export class Session implements PublishSink {
 
   /** A WebSocket message has arrived. */
   receive(data: string | Uint8Array): void {
-    this.#heard = true;
+    this.#liveness.heard();
     this.#gate.arrive(data);
   }
 
@@ -168,14 +168,11 @@ export class Session implements PublishSink {
 
   /** Called a few times a second: deadlines and heartbeats. */
   tick(nowMs: number): void {
-    if (this.#heard) {
-      this.#heard = false;
-      this.#heardAtMs = nowMs;
-    }
+    this.#liveness.look(nowMs, this.#socket.receivedBytes, this.outbox.sentBytes);
     if (this.#state === "closing") {
       this.#closingSinceMs ??= nowMs;
       if (nowMs - this.#closingSinceMs >= closeTimeoutMs) this.#socket.terminate();
-    } else if (this.#state === "open") this.#beat(nowMs);
+    } else if (this.#state === "open" || this.#state === "leaving") this.#beat(nowMs);
     else if (nowMs - this.#openedAtMs >= this.#options.limits.helloTimeoutMs) {
       this.end("hello-timeout", `No hello came within ${this.#options.limits.helloTimeoutMs} ms.`);
     }
@@ -188,12 +185,20 @@ export class Session implements PublishSink {
     this.#close(errorCatalogue[code].closeCode, code, message);
   }
 
-  /** Tells the client to come back later, and ends the session. */
+  /**
+   * Tells the client that the broker will end the session, and to come back later. Nothing is delivered any more; what the
+   * client still sends is handled until {@link endAfterGoAway}.
+   */
   goAway(message: string, retryAfterMs: number): void {
+    if (this.#state === "leaving" || this.#state === "closing" || this.#state === "closed") return;
+    this.#consumers.stopAll();
+    this.outbox.control({ type: "goaway", code: "shutting-down", message, retryAfterMs });
+  }
+
+  /** Ends a session that has been told to go away. */
+  endAfterGoAway(message: string): void {
     if (this.#state === "closing" || this.#state === "closed") return;
-    const code = "shutting-down";
-    this.outbox.control({ type: "goaway", code, message, retryAfterMs });
-    this.#close(errorCatalogue[code].closeCode, code, message);
+    this.#close(errorCatalogue["shutting-down"].closeCode, "shutting-down", message);
   }
 
   terminate(): void {
@@ -206,16 +211,20 @@ export class Session implements PublishSink {
   }
 
   confirmed(first: number, last: number): void {
-    if (this.#state === "open") this.outbox.confirmed(first, last);
+    if (this.#hearsOutcomes) this.outbox.confirmed(first, last);
   }
 
   refused(number: number, code: ErrorCode, message: string): void {
-    if (this.#state === "open") this.outbox.refused(number, code, message);
+    if (this.#hearsOutcomes) this.outbox.refused(number, code, message);
   }
 
   returned(number: number, envelope: Uint8Array): void {
-    if (this.#state !== "open") return;
+    if (!this.#hearsOutcomes) return;
     this.outbox.returned(number, "no-route", "No queue is bound for this message.", envelope);
+  }
+
+  get #hearsOutcomes(): boolean {
+    return this.#state === "open" || this.#state === "leaving";
   }
 
   #enter(next: State): void {
@@ -264,7 +273,6 @@ export class Session implements PublishSink {
     if (this.#state !== "admitting") return;
     this.#enter("open");
     this.#socket.admit();
-    const { limits, product } = this.#options;
     this.#visitor = { name: this.id, user };
     this.#context = {
       broker: this.#broker,
@@ -273,23 +281,10 @@ export class Session implements PublishSink {
       consumers: this.#consumers,
       lastQueue: "",
     };
-    this.#encoding = hello.encoding ?? "json";
-    this.#heartbeatMs = agreeHeartbeat(hello.heartbeatMs, limits.heartbeatMs);
-    this.outbox.configure(this.#encoding, hello.limits?.maxFrameBytes ?? limits.maxFrameBytes);
-    const { maxMessageBytes, maxHeaderBytes, maxFrameBytes, maxPrefetch, defaultPrefetch, maxConsumers } =
-      limits;
-    const welcome: WelcomeFrame = {
-      type: "welcome",
-      id: hello.id,
-      protocol: protocolVersion,
-      session: this.id,
-      resumeWindowMs: 0,
-      user,
-      encoding: this.#encoding,
-      heartbeatMs: this.#heartbeatMs,
-      limits: { maxMessageBytes, maxHeaderBytes, maxFrameBytes, maxPrefetch, defaultPrefetch, maxConsumers },
-      server: product,
-    };
+    const welcome = welcomeFor(hello, user, this.#options);
+    this.#encoding = welcome.encoding;
+    this.#heartbeatMs = welcome.heartbeatMs;
+    this.outbox.configure(this.#encoding, hello.limits?.maxFrameBytes ?? this.#options.limits.maxFrameBytes);
     this.outbox.control(welcome);
     this.#options.events.onOpen(this);
     for (const data of this.#early.splice(0)) this.receive(data);
@@ -348,13 +343,22 @@ export class Session implements PublishSink {
       case "hello":
         throw new PosthornError("already-open", "The session is open; a second hello changes nothing.");
       case "bye":
-        this.#leave();
-        this.outbox.control({ type: "ok", id: frame.id as number });
-        this.#close(1000, "bye", "bye");
+        void this.#sayGoodbye(frame.id as number);
         return;
       default:
         void this.#respond(frame.fields as unknown as RequestFrame<HandledRequest>);
     }
+  }
+
+  /** Gives everything back at once, but goes only when all that was published has its outcome. */
+  async #sayGoodbye(id: number): Promise<void> {
+    this.#enter("leaving");
+    this.#endReason = "bye";
+    this.#leave();
+    await this.#broker.flushed();
+    if (this.#state !== "leaving") return;
+    this.outbox.control({ type: "ok", id });
+    this.#close(1000, "bye", "bye");
   }
 
   async #respond(frame: RequestFrame<HandledRequest>): Promise<void> {
@@ -414,10 +418,6 @@ export class Session implements PublishSink {
   }
 
   #beat(nowMs: number): void {
-    if (this.outbox.sentBytes !== this.#sentBytes) {
-      this.#sentBytes = this.outbox.sentBytes;
-      this.#sentAtMs = nowMs;
-    }
     this.#overfullSinceMs = this.#gate.isHeldBy("overfull") ? (this.#overfullSinceMs ?? nowMs) : undefined;
     if (this.#overfullSinceMs !== undefined) {
       if (nowMs - this.#overfullSinceMs < 2 * this.#options.limits.heartbeatMs) return;
@@ -425,13 +425,12 @@ export class Session implements PublishSink {
       return;
     }
     // While the broker itself does not read, it cannot hold silence against the client.
-    if (this.#gate.isHeldBy("congested") || this.#gate.isHeldBy("answering")) this.#heardAtMs = nowMs;
-    if (this.#heartbeatMs === 0) return;
-    if (nowMs - this.#heardAtMs >= 2 * this.#heartbeatMs) {
+    if (this.#gate.isHeldBy("congested") || this.#gate.isHeldBy("answering")) this.#liveness.heard();
+    else if (this.#liveness.isDead(nowMs, this.#heartbeatMs)) {
       this.end("heartbeat-timeout", `Nothing was heard for ${2 * this.#heartbeatMs} ms.`);
-    } else if (nowMs - this.#sentAtMs >= this.#heartbeatMs / 2) {
-      this.outbox.control({ type: "heartbeat" });
+      return;
     }
+    if (this.#liveness.owesHeartbeat(nowMs, this.#heartbeatMs)) this.outbox.control({ type: "heartbeat" });
   }
 
   #sendError(id: number | undefined, error: unknown): void {
@@ -484,9 +483,4 @@ type Handler = (
 
 function isSessionError(error: unknown): boolean {
   return error instanceof PosthornError && errorCatalogue[error.code].scope === "session";
-}
-
-function agreeHeartbeat(wished: number | undefined, proposed: number): number {
-  if (wished === 0) return 0;
-  return Math.max(shortestHeartbeatMs, Math.min(wished ?? proposed, proposed));
 }

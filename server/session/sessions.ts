@@ -57,15 +57,24 @@ export class Sessions {
     for (const session of this.#sessions) session.tick(nowMs);
   }
 
-  /** Tells all clients to leave and waits until they have; cuts off who has not after `timeoutMs`. */
+  /**
+   * Tells all clients to leave, confirms what they have published, ends their sessions and waits until they are gone; cuts
+   * off who is not after `timeoutMs`.
+   */
   async close(timeoutMs: number): Promise<void> {
-    for (const session of this.#sessions) session.goAway("The broker is stopping.", retryAfterMs);
-    if (this.#sessions.size === 0) return;
+    let timer: NodeJS.Timeout | undefined;
+    const deadline = new Promise<void>((resolve) => {
+      timer = setTimeout(() => {
+        for (const session of this.#sessions) session.terminate();
+        resolve();
+      }, timeoutMs);
+    });
+    const message = "The broker is stopping.";
+    for (const session of this.#sessions) session.goAway(message, retryAfterMs);
+    await Promise.race([this.#options.broker.flushed(), deadline]);
     const empty = new Promise<void>((resolve) => this.#emptyWaiters.push(resolve));
-    const timer = setTimeout(() => {
-      for (const session of this.#sessions) session.terminate();
-    }, timeoutMs);
-    await empty;
+    for (const session of this.#sessions) session.endAfterGoAway(message);
+    if (this.#sessions.size > 0) await empty;
     clearTimeout(timer);
   }
 

@@ -1,4 +1,5 @@
 import { type IncomingMessage, type Server, STATUS_CODES } from "node:http";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type RawData, type WebSocket, WebSocketServer } from "ws";
 import { subprotocol } from "../../protocol/version.ts";
@@ -65,7 +66,7 @@ export class WebSocketListener {
     socket.on("error", onError);
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       socket.off("error", onError);
-      this.#accept(webSocket, socket, address);
+      this.#accept(webSocket, request.socket, address);
     });
   }
 
@@ -82,7 +83,7 @@ export class WebSocketListener {
     return exceeded === undefined ? undefined : { status: 503, why: `Too many connections (${exceeded}).` };
   }
 
-  #accept(webSocket: WebSocket, socket: Duplex, address: string): void {
+  #accept(webSocket: WebSocket, socket: Socket, address: string): void {
     const key = this.#options.addressKey(address);
     const count = this.#counts.add(key);
     let early = 0;
@@ -92,7 +93,7 @@ export class WebSocketListener {
     };
     socket.on("data", limitEarly);
     const session = this.#options.sessions.open(
-      new WebSocketClientSocket(webSocket, address, () => {
+      new WebSocketClientSocket(webSocket, socket, address, () => {
         socket.off("data", limitEarly);
         count.admit();
       }),
@@ -113,12 +114,18 @@ export class WebSocketListener {
 class WebSocketClientSocket implements ClientSocket {
   readonly remoteAddress: string;
   readonly #webSocket: WebSocket;
+  readonly #socket: Socket;
   readonly #onAdmit: () => void;
 
-  constructor(webSocket: WebSocket, remoteAddress: string, onAdmit: () => void) {
+  constructor(webSocket: WebSocket, socket: Socket, remoteAddress: string, onAdmit: () => void) {
     this.#webSocket = webSocket;
+    this.#socket = socket;
     this.remoteAddress = remoteAddress;
     this.#onAdmit = onAdmit;
+  }
+
+  get receivedBytes(): number {
+    return this.#socket.bytesRead;
   }
 
   get bufferedBytes(): number {

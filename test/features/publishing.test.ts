@@ -210,3 +210,17 @@ test("the userId of a message must be the user who publishes", () =>
       messageCount: 1,
     });
   }));
+
+test("what was published before a bye is confirmed before the session ends", () =>
+  withBroker(
+    async ({ raw }) => {
+      const client = await raw();
+      await client.must("queue.declare", { queue: "last-words" });
+      client.send({ type: "publish", number: 1, exchange: "", routingKey: "last-words", text: "goodbye" });
+      client.send({ type: "bye", id: 99 });
+      expect(await client.next({ type: "confirm" })).toEqual({ type: "confirm", first: 1, last: 1 });
+      expect(await client.next({ type: "ok", id: 99 })).toBeDefined();
+      expect((await client.closed).code).toBe(1000);
+    },
+    { onDisk: true },
+  ));

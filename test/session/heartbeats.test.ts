@@ -85,3 +85,16 @@ test("a connection on which nobody says hello is closed at the deadline", async 
   expect(socket.closed?.code).toBe(4005);
   expect(socket.of("error")).toMatchObject([{ code: "hello-timeout" }]);
 });
+
+test("a large message on its way counts as a sign of life before it is there", async () => {
+  const world = await startSessions();
+  const { socket } = await world.open({ heartbeatMs: 10_000 });
+  for (let part = 0; part < 5; part++) {
+    world.pass(15_000);
+    socket.receivedBytes += 1000;
+  }
+  world.pass(15_000);
+  expect(socket.closed).toBeUndefined();
+  world.pass(10_000);
+  expect(socket.closed?.code).toBe(4001);
+});

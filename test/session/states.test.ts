@@ -117,6 +117,9 @@ describe.each(clientFrameTypes)("%s", (type) => {
     inWorld(async (world) => {
       const client = await world.open();
       client.send({ type: "bye", id: 2 });
+      client.send(frameOf(type));
+      await settled();
+      expect(client.socket.frames.at(-1)).toEqual({ type: "ok", id: 2 });
       const before = client.socket.frames.length;
       client.send(frameOf(type));
       await settled();
@@ -188,6 +191,7 @@ test("at a shutdown a client is told to come back, in whatever state it is", () 
     const leaving = await world.open();
     leaving.send({ type: "bye", id: 2 });
     const closed = world.sessions.close(1000);
+    await settled();
     for (const { socket } of [greeting, open]) {
       expect(socket.frames.at(-1)).toMatchObject({ type: "goaway", code: "shutting-down" });
       expect(socket.closed?.code).toBe(4000);

@@ -12,6 +12,7 @@ export class FakeSocket implements ClientSocket {
   isTerminated = false;
   closed: { readonly code: number; readonly reason: string } | undefined;
   bufferedBytes = 0;
+  receivedBytes = 0;
   /** The client reads everything at once. */
   #reads = true;
   #untaken: { readonly bytes: number; readonly onTaken: () => void }[] = [];

@@ -1,6 +1,6 @@
 import type { RequestFrame, WelcomeFrame } from "../../protocol/frames.ts";
 import { protocolVersion } from "../../protocol/version.ts";
-import type { SessionOptions } from "./session.ts";
+import type { WelcomeFacts } from "./session-limits.ts";
 
 const shortestHeartbeatMs = 1000;
 
@@ -8,7 +8,7 @@ const shortestHeartbeatMs = 1000;
 export function welcomeFor(
   hello: RequestFrame<"hello">,
   user: string,
-  { id, limits, product }: Pick<SessionOptions, "id" | "limits" | "product">,
+  { id, limits, product }: WelcomeFacts,
 ): WelcomeFrame {
   const { maxMessageBytes, maxHeaderBytes, maxFrameBytes, maxPrefetch, defaultPrefetch, maxConsumers } =
     limits;

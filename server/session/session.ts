@@ -20,30 +20,16 @@ import { ConsumerTable } from "./consumer-table.ts";
 import { parseFrame, type UncheckedFrame, validateFrame } from "./frame-validator.ts";
 import { welcomeFor } from "./greeting.ts";
 import { Liveness } from "./liveness.ts";
-import { Outbox, type OutboxLimits } from "./outbox.ts";
+import { Outbox } from "./outbox.ts";
 import { ReadGate } from "./read-gate.ts";
 import { type Answer, type HandledRequest, requestHandlers } from "./request-handlers.ts";
 import type { SessionContext } from "./session-context.ts";
+import type { WelcomeFacts } from "./session-limits.ts";
 
-export interface SessionLimits extends OutboxLimits {
-  readonly maxMessageBytes: number;
-  readonly maxHeaderBytes: number;
-  readonly maxFrameBytes: number;
-  readonly maxPrefetch: number;
-  readonly defaultPrefetch: number;
-  readonly maxConsumers: number;
-  readonly helloTimeoutMs: number;
-  /** What the broker proposes. */
-  readonly heartbeatMs: number;
-}
-
-export interface SessionOptions {
-  readonly id: string;
+export interface SessionOptions extends WelcomeFacts {
   readonly socket: ClientSocket;
   readonly broker: Broker;
   readonly login: Login;
-  readonly limits: SessionLimits;
-  readonly product: { readonly product: string; readonly version: string };
   /** Milliseconds of a clock that never goes back. */
   readonly nowMs: number;
   readonly events: SessionEvents;

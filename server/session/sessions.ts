@@ -2,7 +2,8 @@ import { randomBytes } from "node:crypto";
 import type { Broker } from "../broker/broker.ts";
 import type { Login } from "../broker/login.ts";
 import type { ClientSocket } from "./client-socket.ts";
-import { Session, type SessionEvents, type SessionLimits } from "./session.ts";
+import { Session, type SessionEvents } from "./session.ts";
+import type { SessionLimits } from "./session-limits.ts";
 
 export interface SessionsOptions {
   readonly broker: Broker;

@@ -5,7 +5,8 @@ import { Users } from "../../server/broker/users.ts";
 import { EmbeddedEngine } from "../../server/embedded/embedded-engine.ts";
 import { MemoryStore } from "../../server/embedded/store/memory-store.ts";
 import type { Engine } from "../../server/engine/engine.ts";
-import type { Session, SessionLimits } from "../../server/session/session.ts";
+import type { Session } from "../../server/session/session.ts";
+import type { SessionLimits } from "../../server/session/session-limits.ts";
 import { Sessions } from "../../server/session/sessions.ts";
 import { FakeSocket } from "./fake-socket.ts";
 

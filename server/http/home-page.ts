@@ -20,6 +20,10 @@ and receive them from queues.</p>
 <p>Its client for browsers is one file. Open the console of this page and paste:</p>
 <pre><code>const { connect } = await import("/client.js");
 const posthorn = await connect(location.origin.replace("http", "ws"));
+const inbox = await posthorn.queue().declare({ exclusive: true });
+await inbox.bind("amq.topic", "hello.#");
+await inbox.consume((message) =&gt; console.log(message.routingKey, message.text()));
+await posthorn.exchange("amq.topic").publish("hello.world", "It works.");
 </code></pre>
 <p>In Node, <code>npm install posthorn</code> and <code>import { connect } from "posthorn"</code>.
 <a href="/health">/health</a> tells how the broker is.</p>

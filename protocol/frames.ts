@@ -40,7 +40,7 @@ const limits = {
   maxMessageBytes: count("Largest body of a message."),
   maxHeaderBytes: count("Largest size of a message's address, properties and headers together."),
   maxFrameBytes: count("Largest WebSocket message. A larger one ends the session with close code 1009."),
-  maxPrefetch: count("Largest prefetch of a consumer."),
+  maxPrefetch: count("Largest prefetch of a consumer, and most unsettled messages of `queue.get`."),
   defaultPrefetch: count("The prefetch of a consumer that names none."),
   maxConsumers: count("Most consumers of one session."),
 };
@@ -310,6 +310,15 @@ export const notices = {
       retryAfterMs: count("How long to wait before the first attempt to reconnect."),
     },
   ),
+  blocked: notice(
+    "The broker is short of disk or memory and refuses publishes until `unblocked`: publish nothing meanwhile. Everything else goes on. Comes again if the reason changes.",
+    "server",
+    {
+      code: errorCode("Why: `disk-full` or `memory-high`."),
+      message: string({ description: "For people." }),
+    },
+  ),
+  unblocked: notice("Publishes are accepted again.", "server", {}),
 } as const;
 
 /** Message frames: their codes in binary, who sends them, and their fields in JSON besides those of the message. */
@@ -455,6 +464,8 @@ export type ConsumerCancelledFrame = {
   readonly type: "consumer.cancelled";
 } & NoticeFields<"consumer.cancelled">;
 export type GoawayFrame = { readonly type: "goaway" } & NoticeFields<"goaway">;
+export type BlockedFrame = { readonly type: "blocked" } & NoticeFields<"blocked">;
+export type UnblockedFrame = { readonly type: "unblocked" };
 
 /** A control frame from a client. */
 export type ClientControlFrame = RequestFrame | HeartbeatFrame;
@@ -466,7 +477,9 @@ export type ServerControlFrame =
   | ErrorFrame
   | HeartbeatFrame
   | ConsumerCancelledFrame
-  | GoawayFrame;
+  | GoawayFrame
+  | BlockedFrame
+  | UnblockedFrame;
 
 export interface PublishFrame {
   readonly type: "publish";

@@ -6,6 +6,8 @@ import type { Queue } from "./queue.ts";
 /** Most messages and bytes that one queue hands out before the other queues have their turn. */
 const turnMessages = 256;
 const turnBytes = 256 * 1024;
+/** Most messages that all queues together hand out before input is looked at again. */
+const roundMessages = 4096;
 
 export interface DispatcherOptions {
   /** Calls back at the end of the present turn of the event loop. */
@@ -22,6 +24,8 @@ export class Dispatcher {
   readonly #options: DispatcherOptions;
   #awake: Queue[] = [];
   readonly #served: Consumer[] = [];
+  /** Messages of the present round. */
+  #handedOut = 0;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
@@ -38,10 +42,17 @@ export class Dispatcher {
   #round(): void {
     const queues = this.#awake;
     this.#awake = [];
-    for (const queue of queues) {
+    let served = 0;
+    this.#handedOut = 0;
+    while (served < queues.length && this.#handedOut < roundMessages) {
+      const queue = queues[served++]!;
       queue.isAwake = false;
       if (this.#turn(queue)) this.wake(queue);
     }
+    if (served === queues.length) return;
+    // Those that did not come to their turn are first in the next round.
+    if (this.#awake.length === 0) this.#options.defer(() => this.#round());
+    this.#awake = [...queues.slice(served), ...this.#awake];
   }
 
   /** Returns whether the turn ended although more could be delivered. */
@@ -57,6 +68,7 @@ export class Dispatcher {
       }
       if (consumer.batch.length === 0) this.#served.push(consumer);
       consumer.batch.push(entry);
+      this.#handedOut++;
       bytes += entry.bytes;
     }
     this.#deliver(queue);

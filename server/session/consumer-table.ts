@@ -27,7 +27,8 @@ export class ConsumerTable implements SessionConsumers {
       const message = `This session has a consumer ${JSON.stringify(tag)}.`;
       throw new PosthornError("consumer-tag-in-use", message, { consumerTag: tag });
     }
-    if (this.#running.size >= this.#maxConsumers) {
+    // Those that have ended count too while they have unsettled deliveries, or there could be any number of these.
+    if (this.#running.size >= this.#maxConsumers || this.#byNumber.size > 2 * this.#maxConsumers) {
       const limit = { limit: "maxConsumers", maximum: this.#maxConsumers };
       throw new PosthornError("limit-exceeded", `A session may have ${this.#maxConsumers} consumers.`, limit);
     }
@@ -52,6 +53,12 @@ export class ConsumerTable implements SessionConsumers {
     const consumer = this.#byNumber.get(number);
     if (consumer === undefined || consumer === this.#pulled) return;
     this.#end(consumer);
+  }
+
+  assertRoomForPulled(maximum: number): void {
+    if (this.#pulled.window.size < maximum) return;
+    const message = `A session may have ${maximum} unsettled messages of queue.get.`;
+    throw new PosthornError("limit-exceeded", message, { limit: "maxPrefetch", maximum });
   }
 
   pulled(delivery: Delivery): number | undefined {

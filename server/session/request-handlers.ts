@@ -61,6 +61,7 @@ export const requestHandlers: { readonly [T in HandledRequest]: Handler<T> } = {
 
   async "queue.get"(session, frame) {
     const { broker, visitor, outbox, consumers } = session;
+    if (!frame.noAck) consumers.assertRoomForPulled(broker.prefetchFor(0));
     const { delivery, messages } = await broker.get(visitor, queueOf(session, frame.queue), frame);
     if (delivery !== undefined) {
       const number = frame.noAck ? 0 : consumers.pulled(delivery);

@@ -22,6 +22,8 @@ export interface SessionConsumers {
   discard(consumer: SessionConsumer): void;
   /** No delivery follows. What it has not settled can still be settled. */
   cancel(number: number): void;
+  /** @throws PosthornError `limit-exceeded` if `maximum` deliveries of `queue.get` are unsettled. */
+  assertRoomForPulled(maximum: number): void;
   /** Keeps a delivery of `queue.get` until it is settled, and numbers it. `undefined`: the session has ended. */
   pulled(delivery: Delivery): number | undefined;
 }

@@ -117,3 +117,21 @@ test("a consumer that leaves keeps the turn with whose it was", async () => {
   stepped.turns.endAll();
   expect([b, c].map(({ texts }) => texts.length)).toEqual([2, 1]);
 });
+
+test("in one round all queues together hand out some 4096 messages; the others come first in the next", async () => {
+  const names = Array.from({ length: 40 }, (_, i) => `q${i}`);
+  const stepped = await engineWith(...names);
+  const consumers: RecordingConsumer[] = [];
+  for (const name of names) {
+    publish(stepped, name, 300);
+    consumers.push(await consume(stepped, name));
+  }
+  const handedOut = () => consumers.map(({ batchSizes }) => batchSizes.reduce((sum, size) => sum + size, 0));
+  stepped.turns.end();
+  expect(handedOut()).toEqual([...Array(16).fill(256), ...Array(24).fill(0)]);
+  stepped.turns.end();
+  expect(handedOut()).toEqual([...Array(32).fill(256), ...Array(8).fill(0)]);
+  for (let round = 0; round < 3; round++) stepped.turns.end();
+  expect(handedOut()).toEqual(Array(40).fill(300));
+  expect(stepped.turns.pending).toBe(0);
+});

@@ -104,3 +104,22 @@ test("many gets sent without waiting are answered in order", () =>
       );
     }
   }));
+
+test("a session cannot take messages without end and settle none", () =>
+  withBroker(
+    async ({ raw }) => {
+      const client = await raw();
+      await client.must("queue.declare", { queue: "q" });
+      for (let i = 1; i <= 4; i++) client.publish({ routingKey: "q", text: `${i}` });
+      await client.fate(4);
+      for (let i = 0; i < 3; i++) await client.must("queue.get", { queue: "q" });
+      const refusal = await client.answer(client.ask("queue.get", { queue: "q" }));
+      expect(refusal).toMatchObject({
+        code: "limit-exceeded",
+        details: { limit: "maxPrefetch", maximum: 3 },
+      });
+      client.send({ type: "settle", consumer: 0, first: 1, last: 1, outcome: "ack" });
+      expect(await client.must("queue.get", { queue: "q" })).toMatchObject({ delivered: 1 });
+    },
+    { config: { maxPrefetch: 3, defaultPrefetch: 3 } },
+  ));

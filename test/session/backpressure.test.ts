@@ -72,7 +72,7 @@ test("a consumer that does not read does not hold up another of the same queue",
 });
 
 test("of a client that asks and asks and does not read, no more is handled than may wait for it", async () => {
-  const world = await startSessions({ limits: { maxBytes: 256 * kiB } });
+  const world = await startSessions({ limits: { maxBytes: 256 * kiB, maxPrefetch: 3000 } });
   await fill(world, "q", 3000);
   const client = await world.open();
   client.socket.stopReading();

@@ -26,7 +26,9 @@ export function processWrittenBytes(pid: number): number | undefined {
 /** The process that listens on a TCP port of this machine; undefined if it is not ours to see, or no Linux. */
 export function listeningProcess(port: number): number | undefined {
   try {
-    const inodes = new Set(["/proc/net/tcp", "/proc/net/tcp6"].flatMap((file) => listeningInodes(file, port)));
+    const inodes = new Set(
+      ["/proc/net/tcp", "/proc/net/tcp6"].flatMap((file) => listeningInodes(file, port)),
+    );
     return readdirSync("/proc")
       .filter((name) => /^\d+$/.test(name))
       .map(Number)

@@ -63,7 +63,8 @@ export class Round {
     return {
       values,
       clientCpu: clients * perMillion,
-      ...(cpuNow !== undefined && cpuBefore !== undefined && { brokerCpu: (cpuNow - cpuBefore) * perMillion }),
+      ...(cpuNow !== undefined &&
+        cpuBefore !== undefined && { brokerCpu: (cpuNow - cpuBefore) * perMillion }),
     };
   }
 

@@ -1,98 +1,96 @@
-/**
- * `npm run bench -- [--rounds 3] [WORKLOAD …]`: the workloads below through the real SDK, each load generator in a process of
- * its own. Prints medians, spread and CPU seconds per million messages as Markdown. Machines differ: compare ratios.
- */
-import { parseArgs } from "node:util";
-import { processCpuSeconds, startBrokerUnderTest } from "./broker-under-test.ts";
-import { withTemporaryDirectory } from "./temporary-directory.ts";
-import { startWorker } from "./worker.ts";
+/** `npm run bench`: measures Posthorn, beside any peers, and prints what it found. See README.md. */
+import { writeFileSync } from "node:fs";
+import { cpus, totalmem } from "node:os";
+import { fileURLToPath } from "node:url";
+import { type Arguments, parseArguments, usage } from "./arguments.ts";
+import { type Checkout, checkOut, currentCommit } from "./checkout.ts";
+import { Progress } from "./progress.ts";
+import { renderHtml } from "./report/html.ts";
+import { renderMarkdown } from "./report/markdown.ts";
+import type { Environment, Results, WorkloadResults } from "./report/results.ts";
+import { runWorkload, stepsOf } from "./run-workload.ts";
+import { peerTarget } from "./targets/peer-target.ts";
+import { posthornTarget } from "./targets/posthorn-target.ts";
+import { rawWsTarget } from "./targets/raw-ws-target.ts";
+import type { Target } from "./targets/target.ts";
+import { chooseWorkloads } from "./workloads/catalogue.ts";
 
-interface Workload {
-  readonly name: string;
-  readonly bytes: number;
-  readonly messages: number;
-  readonly kind: "persistent" | "transient";
-  readonly hasConsumer: boolean;
-}
+const root = fileURLToPath(new URL("..", import.meta.url));
+const interruptedExitCode = 130;
 
-const workloads: readonly Workload[] = [
-  { name: "confirm-100B", bytes: 100, messages: 400_000, kind: "persistent", hasConsumer: false },
-  { name: "confirm-1KiB", bytes: 1024, messages: 200_000, kind: "persistent", hasConsumer: false },
-  { name: "confirm-16KiB", bytes: 16_384, messages: 20_000, kind: "persistent", hasConsumer: false },
-  { name: "e2e-100B", bytes: 100, messages: 400_000, kind: "persistent", hasConsumer: true },
-  { name: "e2e-1KiB", bytes: 1024, messages: 200_000, kind: "persistent", hasConsumer: true },
-  { name: "e2e-transient-100B", bytes: 100, messages: 400_000, kind: "transient", hasConsumer: true },
-];
-
-interface Measured {
-  readonly perSecond: number;
-  /** CPU seconds per million messages. */
-  readonly brokerCpu: number;
-  readonly clientCpu: number;
-}
-
-async function run({ bytes, messages, kind, hasConsumer }: Workload): Promise<Measured> {
-  return withTemporaryDirectory(async (dataDir) => {
-    const broker = await startBrokerUnderTest(dataDir, ["--log-level", "info"]);
-    const pid = broker.child.pid as number;
-    const consumer = hasConsumer
-      ? startWorker("consume", [broker.url, "bench", String(messages), "1000", "any"])
-      : undefined;
-    await consumer?.ready;
-    const cpuBefore = processCpuSeconds(pid);
-    const produced = await startWorker("produce", [
-      broker.url,
-      "bench",
-      String(bytes),
-      String(messages),
-      "1000",
-      kind,
-    ]).result;
-    const consumed = await consumer?.result;
-    const cpuSeconds = processCpuSeconds(pid) - cpuBefore;
-    await broker.stop();
-    const perMillion = 1e6 / messages;
-    return {
-      perSecond: messages / Math.max(produced.seconds, consumed?.seconds ?? 0),
-      brokerCpu: cpuSeconds * perMillion,
-      clientCpu: (produced.cpuSeconds + (consumed?.cpuSeconds ?? 0)) * perMillion,
-    };
-  });
-}
-
-function sorted(numbers: readonly number[]): number[] {
-  return [...numbers].sort((a, b) => a - b);
-}
-
-function median(numbers: readonly number[]): number {
-  return sorted(numbers)[Math.floor(numbers.length / 2)] as number;
-}
-
-const { values, positionals } = parseArgs({
-  options: { rounds: { type: "string", default: "3" } },
-  allowPositionals: true,
-});
-const chosen = workloads.filter(
-  ({ name }) => positionals.length === 0 || positionals.some((part) => name.includes(part)),
-);
-const results = new Map<string, Measured[]>(chosen.map(({ name }) => [name, []]));
-for (let round = 1; round <= Number(values.rounds); round++) {
-  for (const workload of chosen) {
-    process.stderr.write(`round ${round}: ${workload.name}\n`);
-    results.get(workload.name)?.push(await run(workload));
+async function main(argv: readonly string[]): Promise<number> {
+  const options = parseArguments(argv);
+  if (options.help) {
+    process.stdout.write(usage);
+    return 0;
   }
+  const workloads = chooseWorkloads(options.workloads);
+  const interruption = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => interruption.abort());
+  const checkouts: Checkout[] = [];
+  try {
+    const targets = await findTargets(options, checkouts);
+    const steps = workloads.reduce((sum, workload) => sum + stepsOf(workload, options.rounds), 0);
+    const progress = new Progress(process.stderr, steps * targets.length);
+    const course = { ...options, interrupted: interruption.signal, progress };
+    const finished: WorkloadResults[] = [];
+    for (const workload of workloads) {
+      if (interruption.signal.aborted) break;
+      finished.push(await runWorkload(workload, targets, course));
+    }
+    progress.end();
+    publish(
+      {
+        environment: environment(options, argv),
+        targets: targets.map(({ label }) => label),
+        workloads: finished,
+      },
+      options,
+    );
+  } finally {
+    for (const checkout of checkouts) checkout.remove();
+  }
+  return interruption.signal.aborted ? interruptedExitCode : 0;
 }
-process.stdout.write(
-  "| workload | msg/s, median | min – max | broker CPU s / M | clients CPU s / M |\n|---|---:|---:|---:|---:|\n",
+
+async function findTargets(options: Arguments, checkouts: Checkout[]): Promise<Target[]> {
+  const targets = [posthornTarget("Posthorn", root, options.profileDirectory)];
+  for (const ref of options.against) {
+    process.stderr.write(`checking out and building ${ref}\n`);
+    const checkout = checkOut(root, ref);
+    checkouts.push(checkout);
+    targets.push(posthornTarget(`Posthorn ${checkout.commit}`, checkout.root));
+  }
+  for (const [position, peer] of options.peers.entries()) {
+    targets.push(await peerTarget(peer, options.peerPids[position]));
+  }
+  if (options.rawWs) targets.push(rawWsTarget());
+  return targets;
+}
+
+function publish(results: Results, { jsonFile, htmlFile }: Arguments): void {
+  process.stdout.write(renderMarkdown(results));
+  if (jsonFile !== undefined) writeFileSync(jsonFile, `${JSON.stringify(results, undefined, 2)}\n`);
+  if (htmlFile !== undefined) writeFileSync(htmlFile, renderHtml(results));
+}
+
+function environment({ rounds, scale }: Arguments, argv: readonly string[]): Environment {
+  const [cpu] = cpus();
+  return {
+    date: new Date().toISOString().slice(0, 10),
+    commit: currentCommit(root),
+    node: process.versions.node,
+    machine: `${cpus().length} × ${cpu?.model.trim() ?? "CPU"}, ${Math.round(totalmem() / 2 ** 30)} GiB`,
+    commandLine: `npm run bench -- ${argv.map((arg) => (/^[\w./:,=+-]+$/.test(arg) ? arg : `'${arg}'`)).join(" ")}`,
+    rounds,
+    scale,
+  };
+}
+
+main(process.argv.slice(2)).then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
+    process.exit(1);
+  },
 );
-for (const [name, measured] of results) {
-  const rates = sorted(measured.map(({ perSecond }) => Math.round(perSecond)));
-  const cells = [
-    name,
-    median(rates).toLocaleString("en"),
-    `${rates[0]?.toLocaleString("en")} – ${rates.at(-1)?.toLocaleString("en")}`,
-    median(measured.map(({ brokerCpu }) => brokerCpu)).toFixed(2),
-    median(measured.map(({ clientCpu }) => clientCpu)).toFixed(2),
-  ];
-  process.stdout.write(`| ${cells.join(" | ")} |\n`);
-}

@@ -1,5 +1,5 @@
 import { PosthornError } from "../protocol/errors.ts";
-import type { GoawayFrame, Reply, RequestType } from "../protocol/frames.ts";
+import type { BlockedFrame, GoawayFrame, Reply, RequestType } from "../protocol/frames.ts";
 import { onAbort, throwIfAborted } from "./abort.ts";
 import { Backoff } from "./backoff.ts";
 import { type ConnectionState, Events } from "./events.ts";
@@ -164,6 +164,14 @@ export class Connection implements SessionHost, SubscriptionHost {
     const { code, message, retryAfterMs } = frame;
     this.#retryAfterMs = retryAfterMs;
     this.events.emit("goaway", { code, message, retryAfterMs });
+  }
+
+  blocked({ code, message }: BlockedFrame): void {
+    this.publisher.block({ code, message });
+  }
+
+  unblocked(): void {
+    this.publisher.unblock();
   }
 
   ended(session: Session, end: SessionEnd): void {

@@ -1,5 +1,5 @@
 import type { PosthornError } from "../protocol/errors.ts";
-import type { GoawayFrame } from "../protocol/frames.ts";
+import type { BlockedFrame, GoawayFrame } from "../protocol/frames.ts";
 import type { ReceivedMessage } from "./message.ts";
 import type { ReturnedError } from "./returned-error.ts";
 
@@ -22,6 +22,9 @@ export interface StateChange {
 /** The broker is about to close the connection; the client comes back by itself. */
 export type GoawayNotice = Omit<GoawayFrame, "type">;
 
+/** The broker is short of disk (`disk-full`) or memory (`memory-high`) and takes no publishes. */
+export type BlockedNotice = Omit<BlockedFrame, "type">;
+
 /** What can be listened to with `on`. */
 export interface PosthornEvents {
   state: (change: StateChange) => void;
@@ -33,6 +36,10 @@ export interface PosthornEvents {
    */
   error: (error: unknown, message?: ReceivedMessage) => void;
   goaway: (notice: GoawayNotice) => void;
+  /** The broker takes no publishes for now; they wait. Comes again if the reason changes. */
+  blocked: (notice: BlockedNotice) => void;
+  /** It takes publishes again, or the connection to it was lost. */
+  unblocked: () => void;
 }
 
 type Listeners = { readonly [E in keyof PosthornEvents]: Set<PosthornEvents[E]> };
@@ -43,6 +50,8 @@ export class Events {
     return: new Set(),
     error: new Set(),
     goaway: new Set(),
+    blocked: new Set(),
+    unblocked: new Set(),
   };
 
   on<E extends keyof PosthornEvents>(event: E, listener: PosthornEvents[E]): () => void {

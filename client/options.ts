@@ -31,13 +31,18 @@ export interface ConnectOptions {
   readonly maxUnconfirmed?: number;
   /** The same in bytes; a single larger message still goes. Default 64 MiB. */
   readonly maxUnconfirmedBytes?: number;
-  /** How much is kept of what is published while disconnected; beyond it, `publish` rejects with `buffer-full`. */
+  /** How much is kept of what is published while disconnected or blocked; beyond it, `publish` rejects with `buffer-full`. */
   readonly publishBuffer?: {
     /** Default 10,000. */
     readonly maxMessages?: number;
     /** Default 16 MiB. */
     readonly maxBytes?: number;
   };
+  /**
+   * What becomes of publishes while the broker is short of disk or memory. `"wait"`, the default: they are kept and sent when
+   * there is room again, as while disconnected. `"reject"`: they reject with `disk-full` or `memory-high`.
+   */
+  readonly whenBlocked?: "wait" | "reject";
   /** Ends the first attempt to connect. */
   readonly signal?: AbortSignal;
 }
@@ -49,6 +54,7 @@ export interface PublishSettings {
   readonly maxUnconfirmedBytes: number;
   readonly maxBufferedMessages: number;
   readonly maxBufferedBytes: number;
+  readonly whenBlocked: "wait" | "reject";
 }
 
 /** The options with every default filled in. */
@@ -94,6 +100,7 @@ export function resolveOptions(options: ConnectOptions): Settings {
       maxUnconfirmed: atLeast(1, "maxUnconfirmed", options.maxUnconfirmed, 1000),
       maxUnconfirmedBytes: atLeast(1, "maxUnconfirmedBytes", options.maxUnconfirmedBytes, 64 * 1024 * 1024),
       maxBufferedMessages: atLeast(0, "publishBuffer.maxMessages", publishBuffer.maxMessages, 10_000),
+      whenBlocked: options.whenBlocked ?? "wait",
       maxBufferedBytes: atLeast(0, "publishBuffer.maxBytes", publishBuffer.maxBytes, 16 * 1024 * 1024),
     },
   };

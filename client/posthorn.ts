@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { Connection } from "./connection.ts";
-import type { ConnectionState, PosthornEvents } from "./events.ts";
+import type { BlockedNotice, ConnectionState, PosthornEvents } from "./events.ts";
 import { Exchange } from "./exchange.ts";
 import { Queue } from "./queue.ts";
 import { QueueName } from "./queue-name.ts";
@@ -21,6 +21,11 @@ export class Posthorn {
     return this.#connection.state;
   }
 
+  /** Why the broker takes no publishes at the moment; `undefined` while it does. */
+  get blocked(): BlockedNotice | undefined {
+    return this.#connection.publisher.blocked;
+  }
+
   /** A handle of an exchange; no exchange is created. */
   exchange(name: string): Exchange {
     return new Exchange(this.#connection, name);
@@ -37,8 +42,8 @@ export class Posthorn {
   }
 
   /**
-   * Resolves as soon as a message published now would leave at once: connected, and room in the window of unconfirmed
-   * messages. For programs that publish much and do not wait for each confirm.
+   * Resolves as soon as a message published now would leave at once: connected, not blocked, and room in the window of
+   * unconfirmed messages. For programs that publish much and do not wait for each confirm.
    * @throws PosthornError `closed` or `connection-closed` if the connection has ended for good.
    */
   ready(): Promise<void> {

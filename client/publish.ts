@@ -12,9 +12,9 @@ export interface PublishReceipt {
 export interface Publish {
   readonly flags: number;
   readonly size: number;
-  /** 0 until it is sent. */
+  /** 0 until it is sent, and again if it was refused and will be sent once more. */
   number: number;
-  /** Its envelope lies in a batch that was sent, or, while it waits, in bytes of its own. */
+  /** Its envelope lies in a batch that was sent, or, if it never was, in bytes of its own. */
   batch: Batch;
   start: number;
   /** Confirmed, refused or given up by the caller. */

@@ -3,7 +3,7 @@ import { errorCodeByNumber, PosthornError } from "../protocol/errors.ts";
 import { abortedError } from "./abort.ts";
 import type { Body } from "./body.ts";
 import { EnvelopeView } from "./envelope-view.ts";
-import type { Events } from "./events.ts";
+import type { BlockedNotice, Events } from "./events.ts";
 import { Fifo } from "./fifo.ts";
 import type { PublishSettings } from "./options.ts";
 import type { Batch } from "./outbox.ts";
@@ -23,19 +23,26 @@ const socketLookMs = 5;
 
 /**
  * Numbers what is published, keeps it until it is confirmed, and sends it again after a reconnect, in the order in
- * which it was published. Messages beyond the window of unconfirmed ones, and those published while disconnected, wait.
+ * which it was published. Messages beyond the window of unconfirmed ones, and those published while disconnected or while
+ * the broker is blocked, wait.
  */
 export class Publisher {
   readonly #settings: PublishSettings;
   readonly #runtime: Runtime;
   readonly #events: Events;
   readonly #unconfirmed = new Unconfirmed();
+  /** What was refused for want of room; to be sent again, before what waits. Counts as waiting. */
+  readonly #refused = new Fifo<Publish>();
   readonly #waiting = new Fifo<Publish>();
   readonly #readyWaiters: { resolve(): void; reject(error: PosthornError): void }[] = [];
   readonly #idleWaiters: (() => void)[] = [];
   #socketWaiters: (() => void)[] = [];
   readonly #encoder = new PublishEncoder();
+  /** The session that is open. */
   #session: Session | undefined;
+  /** The same, unless the broker is blocked: where publishes can be sent at once. */
+  #target: Session | undefined;
+  #blocked: BlockedNotice | undefined;
   #nextNumber = 1;
   #waitingCount = 0;
   #waitingBytes = 0;
@@ -50,6 +57,10 @@ export class Publisher {
   /** Messages whose fate is not known yet. */
   get pending(): number {
     return this.#unconfirmed.count + this.#waitingCount;
+  }
+
+  get blocked(): BlockedNotice | undefined {
+    return this.#blocked;
   }
 
   publish(
@@ -70,7 +81,7 @@ export class Publisher {
     const confirm = options.confirm !== false;
     const flags =
       (options.mandatory === true ? publishFlags.mandatory : 0) | (confirm ? 0 : publishFlags.unconfirmed);
-    const session = this.#session;
+    const session = this.#target;
     if (!confirm && session !== undefined && this.#waitingCount === 0) {
       session.outbox.publish(this.#nextNumber++, flags, envelope);
       return session.unsentBytes > maxUnsentBytes ? this.#untilSocketHasRoom() : sent;
@@ -89,10 +100,12 @@ export class Publisher {
     if (session !== undefined && this.#waitingCount === 0 && this.#windowHasRoom(publish)) {
       this.#send(session, publish, envelope);
     } else {
+      if (this.#blocked !== undefined && this.#settings.whenBlocked === "reject")
+        return Promise.reject(blockedError(this.#blocked));
       if (session === undefined && this.#bufferIsFull(publish)) return Promise.reject(bufferFull());
       publish.batch = { bytes: envelope.slice() };
       this.#wait(publish);
-      if (!confirm && session === undefined) return sent;
+      if (!confirm && this.#session === undefined) return sent;
     }
     const promise = new Promise<PublishReceipt>((resolve, reject) => {
       publish.resolve = resolve;
@@ -116,13 +129,13 @@ export class Publisher {
   /** A session is open: sends again what has no confirm, then what has waited. */
   attach(session: Session): void {
     this.#session = session;
+    this.#target = session;
     this.#nextNumber = 1;
     for (const publish of this.#unconfirmed.clear()) {
       // Given up by its caller.
       if (publish.reject === undefined) continue;
       publish.returned = undefined;
-      const { bytes } = publish.batch;
-      this.#send(session, publish, bytes.subarray(publish.start, publish.start + publish.size));
+      this.#send(session, publish, envelopeOf(publish));
     }
     this.#advance();
   }
@@ -130,19 +143,40 @@ export class Publisher {
   /** The session has ended. */
   detach(): void {
     this.#session = undefined;
+    this.#target = undefined;
+    this.#endBlock();
+  }
+
+  /** The broker takes nothing for now. */
+  block(notice: BlockedNotice): void {
+    this.#blocked = notice;
+    this.#target = undefined;
+    this.#events.emit("blocked", notice);
+  }
+
+  /** It does again. */
+  unblock(): void {
+    this.#target = this.#session;
+    this.#endBlock();
+    this.#advance();
   }
 
   /** Nothing will be sent any more. */
   fail(error: PosthornError): void {
     this.#failure = error;
-    this.#session = undefined;
-    for (const publish of [...this.#unconfirmed.clear(), ...this.#waiting.clear()]) publish.reject?.(error);
+    this.detach();
+    const open = [...this.#unconfirmed.clear(), ...this.#refused.clear(), ...this.#waiting.clear()];
+    for (const publish of open) publish.reject?.(error);
     this.#waitingCount = this.#waitingBytes = 0;
     for (const { reject } of this.#readyWaiters.splice(0)) reject(error);
     this.#advance();
   }
 
   confirmed(first: number, last: number, error: PosthornError | undefined): void {
+    if (error !== undefined && this.#isTriedAgain(error)) {
+      this.#takeBack(first, last, error);
+      return;
+    }
     const told = this.#unconfirmed.settle(first, last, (publish) => {
       if (error !== undefined) publish.reject?.(error);
       else if (publish.returned !== undefined) publish.reject?.(publish.returned);
@@ -160,6 +194,32 @@ export class Publisher {
     this.#events.emit("return", error);
   }
 
+  /** Without `blocked` before it there will be no `unblocked` after it. */
+  #isTriedAgain({ code }: PosthornError): boolean {
+    const isForWantOfRoom = code === "disk-full" || code === "memory-high";
+    return isForWantOfRoom && this.#blocked !== undefined && this.#settings.whenBlocked === "wait";
+  }
+
+  #takeBack(first: number, last: number, error: PosthornError): void {
+    const taken = this.#unconfirmed.takeBack(first, last);
+    for (const publish of taken) {
+      // Given up by its caller.
+      if (publish.reject === undefined) continue;
+      publish.number = 0;
+      this.#waitingCount++;
+      this.#waitingBytes += publish.size;
+      this.#refused.push(publish);
+    }
+    if (taken.length <= last - first) this.#events.emit("error", error);
+    this.#advance();
+  }
+
+  #endBlock(): void {
+    if (this.#blocked === undefined) return;
+    this.#blocked = undefined;
+    this.#events.emit("unblocked");
+  }
+
   #windowHasRoom(publish: Publish): boolean {
     const { maxUnconfirmed, maxUnconfirmedBytes } = this.#settings;
     const { count, bytes } = this.#unconfirmed;
@@ -167,13 +227,17 @@ export class Publisher {
   }
 
   #bufferIsFull(publish: Publish): boolean {
-    const { maxBufferedMessages, maxBufferedBytes } = this.#settings;
-    return this.#waitingCount >= maxBufferedMessages || this.#waitingBytes + publish.size > maxBufferedBytes;
+    const { maxBufferedMessages, maxBufferedBytes, maxUnconfirmed, maxUnconfirmedBytes } = this.#settings;
+    // What was in the window may have come back, and leaves the buffer to what follows.
+    const isBlocked = this.#blocked !== undefined;
+    const messages = maxBufferedMessages + (isBlocked ? maxUnconfirmed : 0);
+    const bytes = maxBufferedBytes + (isBlocked ? maxUnconfirmedBytes : 0);
+    return this.#waitingCount >= messages || this.#waitingBytes + publish.size > bytes;
   }
 
   #isReady(): boolean {
     return (
-      this.#session !== undefined &&
+      this.#target !== undefined &&
       this.#waitingCount === 0 &&
       this.#unconfirmed.count < this.#settings.maxUnconfirmed &&
       this.#unconfirmed.bytes < this.#settings.maxUnconfirmedBytes
@@ -202,7 +266,7 @@ export class Publisher {
 
   /** Sends what waits as far as the window allows, and tells those who wait for that. */
   #advance(): void {
-    const session = this.#session;
+    const session = this.#target;
     if (session !== undefined) this.#sendWaiting(session);
     if (this.#readyWaiters.length > 0 && this.#isReady()) {
       for (const { resolve } of this.#readyWaiters.splice(0)) resolve();
@@ -213,17 +277,20 @@ export class Publisher {
   }
 
   #sendWaiting(session: Session): void {
-    for (let next = this.#waiting.peek(); next !== undefined; next = this.#waiting.peek()) {
+    for (;;) {
+      const line = this.#refused.length > 0 ? this.#refused : this.#waiting;
+      const next = line.peek();
+      if (next === undefined) return;
       const unconfirmed = (next.flags & publishFlags.unconfirmed) !== 0;
       if (!next.done && !unconfirmed && !this.#windowHasRoom(next)) return;
-      this.#waiting.shift();
+      line.shift();
       if (next.done) continue;
       this.#waitingCount--;
       this.#waitingBytes -= next.size;
       if (unconfirmed) {
         session.outbox.publish(this.#nextNumber++, next.flags, next.batch.bytes);
         next.resolve?.(sentReceipt);
-      } else this.#send(session, next, next.batch.bytes);
+      } else this.#send(session, next, envelopeOf(next));
     }
   }
 
@@ -279,6 +346,15 @@ export class Publisher {
 const noBatch: Batch = { bytes: new Uint8Array(0) };
 const sent: Promise<PublishReceipt> = Promise.resolve(sentReceipt);
 
+function envelopeOf({ batch, start, size }: Publish): Uint8Array {
+  return batch.bytes.subarray(start, start + size);
+}
+
 function bufferFull(): PosthornError {
-  return new PosthornError("buffer-full", "The connection is down, and the buffer for publishes is full.");
+  const message = "The connection is down or the broker blocked, and the buffer for publishes is full.";
+  return new PosthornError("buffer-full", message);
+}
+
+function blockedError({ code, message }: BlockedNotice): PosthornError {
+  return new PosthornError(code, message);
 }

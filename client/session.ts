@@ -1,6 +1,7 @@
 import { BinaryFrameReader, deliverFlags } from "../protocol/binary-frames.ts";
 import { errorCatalogue, mayReconnect, PosthornError } from "../protocol/errors.ts";
 import type {
+  BlockedFrame,
   ErrorFrame,
   GoawayFrame,
   Outcome,
@@ -41,6 +42,8 @@ export interface SessionHost {
   /** About a frame without an id, such as a settlement. */
   complained(error: PosthornError): void;
   goaway(frame: GoawayFrame): void;
+  blocked(frame: BlockedFrame): void;
+  unblocked(): void;
   ended(session: Session, end: SessionEnd): void;
 }
 
@@ -286,6 +289,12 @@ export class Session {
       }
       case "goaway":
         this.#host.goaway(frame);
+        break;
+      case "blocked":
+        this.#host.blocked(frame);
+        break;
+      case "unblocked":
+        this.#host.unblocked();
       // Anything else comes from a newer broker and is not meant for this client.
     }
   }

@@ -46,6 +46,24 @@ export class Unconfirmed {
     return settled;
   }
 
+  /** Takes out those in the range that still wait, as they are, to be sent again under other numbers. */
+  takeBack(first: number, last: number): Publish[] {
+    const items = this.#items;
+    const taken: Publish[] = [];
+    for (let i = this.#indexOf(first); i < items.length; i++) {
+      const publish = items[i]!;
+      if (publish.number > last) break;
+      if (publish.done) continue;
+      // What is behind it in the list is found by number, so its place stays taken.
+      items[i] = { ...publish, done: true };
+      taken.push(publish);
+      this.bytes -= publish.size;
+    }
+    this.count -= taken.length;
+    this.#forgetSettled();
+    return taken;
+  }
+
   /** Empties the list and returns those that still wait. */
   clear(): Publish[] {
     const items = this.#items.slice(this.#head).filter((publish) => !publish.done);

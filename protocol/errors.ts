@@ -95,6 +95,18 @@ export const errorCatalogue = {
   "already-open": request(15, 503, false, "A second `hello` on a session that is open."),
   "queue-deleted": request(16, 404, false, "Sent with `consumer.cancelled`: the queue has gone."),
   "internal-error": request(17, 541, true, "The broker failed. The log of the broker says why."),
+  "disk-full": request(
+    18,
+    506,
+    true,
+    "The broker's disk is nearly full: it writes no new message until `unblocked`. Everything else goes on.",
+  ),
+  "memory-high": request(
+    19,
+    506,
+    true,
+    "The broker's memory is nearly used up: it takes no new message until `unblocked`. Everything else goes on.",
+  ),
 
   "shutting-down": session(
     64,

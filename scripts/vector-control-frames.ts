@@ -172,4 +172,10 @@ export const controlVectors: readonly ControlVector[] = [
     message: "The broker is stopping.",
     retryAfterMs: 500,
   }),
+  broker("blocked", {
+    type: "blocked",
+    code: "disk-full",
+    message: "The broker's disk has only 511.8 MiB left; 512.0 MiB are kept free.",
+  }),
+  broker("unblocked", { type: "unblocked" }),
 ];

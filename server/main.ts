@@ -1,7 +1,10 @@
 #!/usr/bin/env node
 import { readFileSync } from "node:fs";
+import { CommandFailure } from "./cli/command-failure.ts";
 import { runCli } from "./cli/run.ts";
 import type { Config } from "./config.ts";
+import { backupDirectory } from "./embedded/store/lmdb/backup.ts";
+import { checkDirectory } from "./embedded/store/lmdb/check/check-directory.ts";
 import { StoreError } from "./embedded/store/store.ts";
 import { createLogger } from "./log.ts";
 import { startBroker } from "./start-broker.ts";
@@ -32,9 +35,10 @@ async function serve(config: Config): Promise<void> {
     { url: running.url, data: config.memory ? "memory" : config.dataDir, version },
     "posthorn is listening",
   );
+  const login = config.users.length > 0 ? `, { user: "…", password: "…" }` : "";
   log.info(
     `publish a first message: node -e 'import("posthorn").then(async ({ connect }) => { ` +
-      `const posthorn = await connect("${running.url}"); const queue = await posthorn.queue("hello").declare(); ` +
+      `const posthorn = await connect("${running.url}"${login}); const queue = await posthorn.queue("hello").declare(); ` +
       `await queue.publish("hello, world"); await posthorn.close(); })'`,
   );
   const signal = await new Promise<string>((resolve) => {
@@ -49,6 +53,11 @@ function isExpected(error: unknown): error is { code: string } {
   return error instanceof StoreError || (error as NodeJS.ErrnoException).syscall === "listen";
 }
 
+/** What the store refuses is what the command says. */
+function refusal(error: unknown): never {
+  throw error instanceof StoreError ? new CommandFailure(error.message) : error;
+}
+
 process.exitCode = await runCli(process.argv.slice(2), {
   stdin: process.stdin,
   stdout: process.stdout,
@@ -57,4 +66,6 @@ process.exitCode = await runCli(process.argv.slice(2), {
   readFile: (path) => readFileSync(path, "utf8"),
   version,
   serve,
+  checkStore: (directory, options) => checkDirectory(directory, options).catch(refusal),
+  backupStore: (directory, target, options) => backupDirectory(directory, target, options).catch(refusal),
 });

@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { addressKey } from "./broker/address-key.ts";
 import { Broker } from "./broker/broker.ts";
+import type { BrokerEvent } from "./broker/broker-event.ts";
 import { Login } from "./broker/login.ts";
 import { LoginThrottle } from "./broker/login-throttle.ts";
 import { Users } from "./broker/users.ts";
@@ -15,6 +16,7 @@ import type { Store } from "./embedded/store/store.ts";
 import { createHttpServer } from "./http/http-server.ts";
 import { originAllowed } from "./http/origin.ts";
 import type { Logger } from "./log.ts";
+import { collectGarbage, usedMemoryBytes } from "./process-memory.ts";
 import { Sessions, tickMs } from "./session/sessions.ts";
 import { WebSocketListener } from "./session/websocket-listener.ts";
 import { version } from "./version.ts";
@@ -59,6 +61,12 @@ export async function startBroker({
     memoryBudgetBytes: config.memoryBudgetBytes,
     queueMemoryBytes: config.queueMemoryBytes,
     maxUncommittedBytes: config.maxUncommittedBytes,
+    overload: {
+      minFreeDiskBytes: config.minFreeDiskBytes,
+      maxMemoryBytes: config.maxMemoryBytes,
+      usedMemoryBytes,
+      collectGarbage,
+    },
     defer: (callback) => void setImmediate(callback),
     delay: (delayMs, callback) => void setTimeout(callback, delayMs).unref(),
     events: {
@@ -70,8 +78,7 @@ export async function startBroker({
   const broker = new Broker({
     engine,
     limits: config,
-    onEvent: ({ type, ...facts }) =>
-      type === "login-failed" ? log.warn(facts, type) : log.debug(facts, type),
+    onEvent: ({ type, ...facts }) => log[eventLevels[type] ?? "debug"](facts, type),
   });
   const login = new Login(new Users(config.users), new LoginThrottle({ now }), (event) =>
     log.warn(event, "login failed"),
@@ -138,6 +145,13 @@ export async function startBroker({
     },
   };
 }
+
+/** Events that are more than what clients do all day. */
+const eventLevels: { readonly [type in BrokerEvent["type"]]?: "info" | "warn" } = {
+  "login-failed": "warn",
+  "publishers-blocked": "warn",
+  "publishers-unblocked": "info",
+};
 
 function listen(server: Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -24,6 +24,8 @@ class AmqpClient extends BrokerClient {
   readonly #connection: ChannelModel;
   readonly #channel: Channel;
   readonly #queueArguments: Options.AssertQueue["arguments"];
+  /** One for all consumers: `multiple` goes by the channel. */
+  readonly #acks: BatchedAcks;
 
   constructor(connection: ChannelModel, channel: Channel, queueType: string) {
     super();
@@ -31,6 +33,7 @@ class AmqpClient extends BrokerClient {
     this.product = `${product} ${version}`;
     this.#connection = connection;
     this.#channel = channel;
+    this.#acks = new BatchedAcks(channel);
     this.#queueArguments = { "x-queue-type": queueType };
   }
 
@@ -38,15 +41,15 @@ class AmqpClient extends BrokerClient {
     await this.#connection.close().catch(() => {});
   }
 
-  async declareQueue(name: string, { durable }: { durable: boolean }): Promise<void> {
+  override async declareQueue(name: string, { durable }: { durable: boolean }): Promise<void> {
     await this.#channel.assertQueue(name, { durable, ...(durable && { arguments: this.#queueArguments }) });
   }
 
-  async deleteQueue(name: string): Promise<void> {
+  override async deleteQueue(name: string): Promise<void> {
     await this.#channel.deleteQueue(name);
   }
 
-  async declareFanout(name: string, queueCount: number): Promise<void> {
+  override async declareFanout(name: string, queueCount: number): Promise<void> {
     await this.#channel.assertExchange(name, "fanout");
     for (let index = 0; index < queueCount; index++) {
       await this.declareQueue(fanoutQueue(name, index), { durable: true });
@@ -54,16 +57,16 @@ class AmqpClient extends BrokerClient {
     }
   }
 
-  async deleteFanout(name: string, queueCount: number): Promise<void> {
+  override async deleteFanout(name: string, queueCount: number): Promise<void> {
     await this.#channel.deleteExchange(name);
     for (let index = 0; index < queueCount; index++) await this.deleteQueue(fanoutQueue(name, index));
   }
 
-  async declareTopic(name: string): Promise<void> {
+  override async declareTopic(name: string): Promise<void> {
     await this.#channel.assertExchange(name, "topic");
   }
 
-  async deleteTopic(name: string): Promise<void> {
+  override async deleteTopic(name: string): Promise<void> {
     await this.#channel.deleteExchange(name);
   }
 
@@ -73,25 +76,28 @@ class AmqpClient extends BrokerClient {
     return options.confirm ? this.#confirmed(exchange, keyFor, options) : this.#unconfirmed(exchange, keyFor);
   }
 
-  async consume(
+  override async consume(
     queue: string,
     { prefetch, acks }: { prefetch: number; acks: boolean },
     onBody: OnBody,
   ): Promise<void> {
     if (acks) await this.#channel.prefetch(prefetch);
-    const acknowledge = acks ? new BatchedAcks(this.#channel) : undefined;
     await this.#channel.consume(
       queue,
       (message) => {
         if (message === null) return;
         onBody(message.content);
-        acknowledge?.add(message);
+        if (acks) this.#acks.add(message);
       },
       { noAck: !acks },
     );
   }
 
-  async consumeEach(queue: string, { prefetch }: { prefetch: number }, onMessage: OnMessage): Promise<void> {
+  override async consumeEach(
+    queue: string,
+    { prefetch }: { prefetch: number },
+    onMessage: OnMessage,
+  ): Promise<void> {
     await this.#channel.prefetch(prefetch);
     await this.#channel.consume(queue, (message) => {
       if (message === null) return;
@@ -102,13 +108,22 @@ class AmqpClient extends BrokerClient {
     });
   }
 
-  async subscribe(topic: string, pattern: string, { acks }: { acks: boolean }, onBody: OnBody): Promise<void> {
+  override async subscribe(
+    topic: string,
+    pattern: string,
+    { acks }: { acks: boolean },
+    onBody: OnBody,
+  ): Promise<void> {
     const { queue } = await this.#channel.assertQueue("", { exclusive: true, durable: false });
     await this.#channel.bindQueue(queue, topic, pattern);
     await this.consume(queue, { prefetch: subscriberPrefetch, acks }, onBody);
   }
 
-  async consumeBound(topic: string, bindings: readonly TopicBinding[], onBody: OnBody): Promise<void> {
+  override async consumeBound(
+    topic: string,
+    bindings: readonly TopicBinding[],
+    onBody: OnBody,
+  ): Promise<void> {
     const names = [...new Set(bindings.map(({ queue }) => queue))];
     for (const name of names) await this.#channel.assertQueue(name, { exclusive: true, durable: false });
     await Promise.all(bindings.map(({ queue, pattern }) => this.#channel.bindQueue(queue, topic, pattern)));
@@ -162,25 +177,29 @@ class AmqpClient extends BrokerClient {
 /** One `basic.ack` with `multiple` for a hundred messages, or for those of one tick. */
 class BatchedAcks {
   readonly #channel: Channel;
+  /** The last one that is not acked yet. */
   #last: ConsumeMessage | undefined;
   #count = 0;
+  #scheduled = false;
 
   constructor(channel: Channel) {
     this.#channel = channel;
   }
 
   add(message: ConsumeMessage): void {
-    if (this.#last === undefined) setImmediate(() => this.#send());
     this.#last = message;
-    if (++this.#count < messagesPerAck) return;
-    this.#channel.ack(message, true);
-    this.#count = 0;
+    if (++this.#count >= messagesPerAck) this.#send();
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#send();
+    });
   }
 
   #send(): void {
-    const last = this.#last;
+    if (this.#last !== undefined) this.#channel.ack(this.#last, true);
     this.#last = undefined;
-    if (this.#count > 0 && last !== undefined) this.#channel.ack(last, true);
     this.#count = 0;
   }
 }

@@ -122,5 +122,7 @@ export function fanoutQueue(fanout: string, index: number): string {
 }
 
 function unsupported(): Promise<never> {
-  return Promise.reject(new Error("This driver does not do that: a workload asked for more than it declared."));
+  return Promise.reject(
+    new Error("This driver does not do that: a workload asked for more than it declared."),
+  );
 }

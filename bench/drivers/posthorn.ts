@@ -34,15 +34,15 @@ class PosthornClient extends BrokerClient {
     await this.#posthorn.close({ timeoutMs: 5000 }).catch(() => {});
   }
 
-  async declareQueue(name: string, { durable }: { durable: boolean }): Promise<void> {
+  override async declareQueue(name: string, { durable }: { durable: boolean }): Promise<void> {
     await this.#posthorn.queue(name).declare({ durable });
   }
 
-  async deleteQueue(name: string): Promise<void> {
+  override async deleteQueue(name: string): Promise<void> {
     await this.#posthorn.queue(name).delete();
   }
 
-  async declareFanout(name: string, queueCount: number): Promise<void> {
+  override async declareFanout(name: string, queueCount: number): Promise<void> {
     const exchange = await this.#posthorn.exchange(name).declare({ type: "fanout" });
     for (let index = 0; index < queueCount; index++) {
       const queue = await this.#posthorn.queue(fanoutQueue(name, index)).declare();
@@ -50,16 +50,16 @@ class PosthornClient extends BrokerClient {
     }
   }
 
-  async deleteFanout(name: string, queueCount: number): Promise<void> {
+  override async deleteFanout(name: string, queueCount: number): Promise<void> {
     await this.#posthorn.exchange(name).delete();
     for (let index = 0; index < queueCount; index++) await this.deleteQueue(fanoutQueue(name, index));
   }
 
-  async declareTopic(name: string): Promise<void> {
+  override async declareTopic(name: string): Promise<void> {
     await this.#posthorn.exchange(name).declare({ type: "topic" });
   }
 
-  async deleteTopic(name: string): Promise<void> {
+  override async deleteTopic(name: string): Promise<void> {
     await this.#posthorn.exchange(name).delete();
   }
 
@@ -69,7 +69,7 @@ class PosthornClient extends BrokerClient {
       : this.#unconfirmedPublisher(destination, options);
   }
 
-  async consume(
+  override async consume(
     queue: string,
     { prefetch, acks }: { prefetch: number; acks: boolean },
     onBody: OnBody,
@@ -79,7 +79,11 @@ class PosthornClient extends BrokerClient {
       .consume((message) => onBody(message.bytes), acks ? { prefetch } : { noAck: true });
   }
 
-  async consumeEach(queue: string, { prefetch }: { prefetch: number }, onMessage: OnMessage): Promise<void> {
+  override async consumeEach(
+    queue: string,
+    { prefetch }: { prefetch: number },
+    onMessage: OnMessage,
+  ): Promise<void> {
     const take = async () => {
       for await (const message of this.#posthorn.queue(queue).consume({ prefetch })) {
         onMessage(message.bytes, (outcome) => {
@@ -92,13 +96,22 @@ class PosthornClient extends BrokerClient {
     take().catch(() => {});
   }
 
-  async subscribe(topic: string, pattern: string, { acks }: { acks: boolean }, onBody: OnBody): Promise<void> {
+  override async subscribe(
+    topic: string,
+    pattern: string,
+    { acks }: { acks: boolean },
+    onBody: OnBody,
+  ): Promise<void> {
     const queue = await this.#posthorn.queue().declare({ exclusive: true });
     await queue.bind(topic, pattern);
     await queue.consume((message) => onBody(message.bytes), { noAck: !acks });
   }
 
-  async consumeBound(topic: string, bindings: readonly TopicBinding[], onBody: OnBody): Promise<void> {
+  override async consumeBound(
+    topic: string,
+    bindings: readonly TopicBinding[],
+    onBody: OnBody,
+  ): Promise<void> {
     const names = [...new Set(bindings.map(({ queue }) => queue))];
     for (const name of names) await this.#posthorn.queue(name).declare({ exclusive: true });
     for (let start = 0; start < bindings.length; start += requestsAtOnce) {

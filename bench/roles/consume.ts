@@ -1,4 +1,5 @@
 import type { BrokerClient } from "../drivers/driver.ts";
+import { routingBindings } from "./routing-keys.ts";
 import type { Stage } from "./stage.ts";
 import { Tally } from "./tally.ts";
 import type { ConsumeBoundTask, ConsumeTask, TaskResult } from "./task.ts";
@@ -15,8 +16,9 @@ export async function consumeBound(
   task: ConsumeBoundTask,
   stage: Stage,
 ): Promise<TaskResult> {
-  const tally = new Tally(stage, { timed: false, reports: true });
-  await client.consumeBound(task.topic, task.bindings, (body) => tally.add(body));
+  const tally = new Tally(stage, { timed: false, reports: true, ms: task.ms });
+  const bindings = routingBindings(task.bindingCount, task.queueCount, `${task.topic}-`);
+  await client.consumeBound(task.topic, bindings, (body) => tally.add(body));
   await stage.ready();
   return tally.result();
 }

@@ -23,14 +23,13 @@ async function perform(driver: Driver): Promise<TaskResult> {
   return consumeBound(client, task, stage);
 }
 
+// It stays until it is told to leave: a consumer that left early would make the broker requeue.
 try {
   const result = await perform(await driverFor(address.kind));
   stage.tell({ report: "done", result });
-  await stage.untilLeave();
 } catch (error) {
-  stage.tell({ report: "failed", message: `${task.role}: ${error instanceof Error ? error.message : error}` });
-  await stage.untilLeave();
-  process.exitCode = 1;
+  stage.tell({
+    report: "failed",
+    message: `${task.role}: ${error instanceof Error ? error.message : error}`,
+  });
 }
-// Its connections end with it.
-process.exit();

@@ -3,6 +3,7 @@ import { monotonicMs } from "../monotonic-clock.ts";
 import { cpuSecondsSince } from "./cpu-seconds.ts";
 import type { Stage } from "./stage.ts";
 import type { MixedConsumeTask, MixedProduceTask, TaskResult } from "./task.ts";
+import { WarmMark } from "./warm-mark.ts";
 
 const bodyBytes = 1024;
 
@@ -26,9 +27,11 @@ export async function mixedProduce(
   const startedAtMs = monotonicMs();
   const endAtMs = startedAtMs + task.ms;
   let count = 0;
+  const warm = new WarmMark(task.ms);
   const publish = async (publisher: Publisher) => {
     while (monotonicMs() < endAtMs) {
       await publisher.untilRoom();
+      warm.look(count);
       while (publisher.hasRoom) {
         publisher.publish("bench", body);
         count++;
@@ -37,7 +40,8 @@ export async function mixedProduce(
     await publisher.flush();
   };
   await Promise.all(publishers.map(publish));
-  return { count, startedAtMs, endedAtMs: monotonicMs(), cpuSeconds: cpuSecondsSince(cpuBefore) };
+  const cpuSeconds = cpuSecondsSince(cpuBefore);
+  return { count, startedAtMs, endedAtMs: monotonicMs(), cpuSeconds, warm: warm.mark };
 }
 
 /** Of ten consumers, seven settle at once, two after some time, one slowly; every hundredth message is requeued once. */
@@ -59,12 +63,14 @@ export async function mixedConsume(
   const cpuBefore = process.cpuUsage();
   let handled = 0;
   let acked = 0;
+  const warm = new WarmMark(task.ms);
   let firstAtMs = 0;
   const start = async (queue: string, consumer: number) => {
     const client = await driver.connect(address);
     const delayMs = delayMsOf(consumer);
     await client.consumeEach(queue, { prefetch }, (_body, settle) => {
       if (handled++ === 0) firstAtMs = monotonicMs();
+      warm.look(acked);
       const outcome = handled % requeueEvery === 0 ? "requeue" : "ack";
       const settleNow = () => {
         if (outcome === "ack") acked++;
@@ -90,5 +96,6 @@ export async function mixedConsume(
     startedAtMs: firstAtMs,
     endedAtMs: monotonicMs(),
     cpuSeconds: cpuSecondsSince(cpuBefore),
+    warm: warm.mark,
   };
 }

@@ -5,6 +5,7 @@ import { cpuSecondsSince } from "./cpu-seconds.ts";
 import { routingKey } from "./routing-keys.ts";
 import type { Stage } from "./stage.ts";
 import type { ProduceTask, TaskResult } from "./task.ts";
+import { WarmMark } from "./warm-mark.ts";
 
 /** So often a publisher that goes flat out looks at the clock. */
 const messagesPerLook = 64;
@@ -15,15 +16,23 @@ export async function produce(client: BrokerClient, task: ProduceTask, stage: St
   await stage.ready();
   const cpuBefore = process.cpuUsage();
   const startedAtMs = monotonicMs();
+  const warm = new WarmMark("ms" in task.stopAfter ? task.stopAfter.ms : 0);
+  warm.look(0);
   const count =
     task.perSecond === undefined
-      ? await flatOut(publisher, task, stage)
+      ? await flatOut(publisher, task, stage, warm)
       : await paced(publisher, task, task.perSecond);
   await publisher.flush();
-  return { count, startedAtMs, endedAtMs: monotonicMs(), cpuSeconds: cpuSecondsSince(cpuBefore) };
+  const cpuSeconds = cpuSecondsSince(cpuBefore);
+  return { count, startedAtMs, endedAtMs: monotonicMs(), cpuSeconds, warm: warm.mark };
 }
 
-async function flatOut(publisher: Publisher, task: ProduceTask, stage: Stage): Promise<number> {
+async function flatOut(
+  publisher: Publisher,
+  task: ProduceTask,
+  stage: Stage,
+  warm: WarmMark,
+): Promise<number> {
   const makeBody = bodies(task);
   const { stopAfter, maxAhead = Number.POSITIVE_INFINITY, keys } = task;
   const endAtMs = "ms" in stopAfter ? monotonicMs() + stopAfter.ms : Number.POSITIVE_INFINITY;
@@ -31,6 +40,7 @@ async function flatOut(publisher: Publisher, task: ProduceTask, stage: Stage): P
   const untilConsumed = consumedWaiter(stage);
   let count = 0;
   while (count < limit && monotonicMs() < endAtMs) {
+    warm.look(count);
     for (let some = 0; some < messagesPerLook && count < limit; some++) {
       if (count - stage.consumed >= maxAhead) await untilConsumed(count - maxAhead, endAtMs);
       if (!publisher.hasRoom) await publisher.untilRoom();

@@ -4,7 +4,11 @@ const regions = 100;
 const states = ["new", "paid", "packed", "sent", "returned"];
 
 /** Every device has one binding; they are spread over the queues. */
-export function routingBindings(bindingCount: number, queueCount: number, queuePrefix: string): TopicBinding[] {
+export function routingBindings(
+  bindingCount: number,
+  queueCount: number,
+  queuePrefix: string,
+): TopicBinding[] {
   return Array.from({ length: bindingCount }, (_, device) => ({
     queue: `${queuePrefix}${device % queueCount}`,
     pattern: `region.*.device.${device}.#`,

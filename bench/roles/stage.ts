@@ -6,20 +6,16 @@ export class Stage {
   #consumed = 0;
   readonly #changed: (() => void)[] = [];
   readonly #go: Promise<void>;
-  readonly #left: Promise<void>;
 
   constructor() {
     let go = () => {};
-    let leave = () => {};
     this.#go = new Promise((resolve) => {
       go = resolve;
     });
-    this.#left = new Promise((resolve) => {
-      leave = resolve;
-    });
     process.on("message", (message: Order) => {
       if (message.order === "go") go();
-      else if (message.order === "leave") leave();
+      // Connections end with the process.
+      else if (message.order === "leave") process.exit();
       else if (message.order === "expect") this.#expected = message.count;
       else if (message.order === "consumed") this.#consumed = message.count;
       for (const changed of this.#changed) changed();
@@ -48,9 +44,5 @@ export class Stage {
   async ready(connectSeconds?: number): Promise<void> {
     this.tell({ report: "ready", ...(connectSeconds !== undefined && { connectSeconds }) });
     await this.#go;
-  }
-
-  untilLeave(): Promise<void> {
-    return this.#left;
   }
 }

@@ -3,6 +3,7 @@ import { percentile } from "../statistics.ts";
 import { cpuSecondsSince } from "./cpu-seconds.ts";
 import type { Stage } from "./stage.ts";
 import type { TaskResult } from "./task.ts";
+import { WarmMark } from "./warm-mark.ts";
 
 /** No message for so long, though more are expected: they are lost. */
 const patienceMs = 8000;
@@ -17,6 +18,8 @@ export interface TallyOptions {
   readonly timed: boolean;
   /** Tell the progress while at work. */
   readonly reports: boolean;
+  /** How long it is meant to take, from which the warm-up follows. 0: no warm-up. */
+  readonly ms: number;
 }
 
 /** Counts what a consumer gets, and ends when that is everything or when nothing more comes. */
@@ -24,21 +27,27 @@ export class Tally {
   readonly #stage: Stage;
   readonly #options: TallyOptions;
   readonly #latencies: number[] = [];
-  readonly #cpuBefore = process.cpuUsage();
   readonly #ended: Promise<void>;
+  readonly #warm: WarmMark;
   #end: () => void = () => {};
   #count = 0;
   #countAtBeat = 0;
   #firstAtMs = 0;
   #lastAtMs = 0;
+  /** When it was last told anything, the expected number for example. */
+  #toldAtMs = 0;
 
   constructor(stage: Stage, options: TallyOptions) {
     this.#stage = stage;
     this.#options = options;
+    this.#warm = new WarmMark(options.ms);
     this.#ended = new Promise((resolve) => {
       this.#end = resolve;
     });
-    stage.onChange(() => this.#lookForEnd());
+    stage.onChange(() => {
+      this.#toldAtMs = monotonicMs();
+      this.#lookForEnd();
+    });
   }
 
   add(body: Uint8Array): void {
@@ -50,7 +59,9 @@ export class Tally {
     if (this.#count >= this.#stage.expected) this.#lookForEnd();
   }
 
+  /** Call this when everything is set up: what was done before does not count as load. */
   async result(): Promise<TaskResult> {
+    const cpuBefore = process.cpuUsage();
     const beats = setInterval(() => this.#beat(), beatMs);
     await this.#ended;
     clearInterval(beats);
@@ -60,7 +71,8 @@ export class Tally {
       count: this.#count,
       startedAtMs: this.#firstAtMs,
       endedAtMs: this.#lastAtMs,
-      cpuSeconds: cpuSecondsSince(this.#cpuBefore),
+      cpuSeconds: cpuSecondsSince(cpuBefore),
+      warm: this.#warm.mark,
       ...(length > 0 && {
         latencyMs: {
           p50: percentile(latencies, 0.5),
@@ -73,6 +85,7 @@ export class Tally {
 
   #begin(): void {
     this.#firstAtMs = monotonicMs();
+    this.#warm.look(0);
     this.#stage.tell({ report: "first", atMs: this.#firstAtMs });
   }
 
@@ -85,12 +98,17 @@ export class Tally {
 
   #beat(): void {
     const now = monotonicMs();
+    if (this.#count > 0) this.#warm.look(this.#count);
     if (this.#count !== this.#countAtBeat) {
       this.#countAtBeat = this.#count;
       this.#lastAtMs = now;
       if (this.#options.reports) this.#stage.tell({ report: "consumed", count: this.#count });
-    } else if (this.#stage.expected !== Number.POSITIVE_INFINITY && now - this.#lastAtMs > patienceMs) {
+    } else if (this.#stage.expected !== Number.POSITIVE_INFINITY && now - this.#silentSinceMs > patienceMs) {
       this.#end();
     }
+  }
+
+  get #silentSinceMs(): number {
+    return Math.max(this.#lastAtMs, this.#toldAtMs);
   }
 }

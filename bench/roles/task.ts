@@ -1,4 +1,4 @@
-import type { Destination, TopicBinding } from "../drivers/driver.ts";
+import type { Destination } from "../drivers/driver.ts";
 import type { TallyOptions } from "./tally.ts";
 
 /** Publishes over one connection. */
@@ -32,7 +32,9 @@ export interface ConsumeTask extends TallyOptions {
 export interface ConsumeBoundTask {
   readonly role: "consume-bound";
   readonly topic: string;
-  readonly bindings: readonly TopicBinding[];
+  readonly bindingCount: number;
+  readonly queueCount: number;
+  readonly ms: number;
 }
 
 /** Opens connections, each with one exclusive queue on a topic. */
@@ -56,6 +58,7 @@ export interface MixedProduceTask {
 export interface MixedConsumeTask {
   readonly role: "mixed-consume";
   readonly queues: readonly string[];
+  readonly ms: number;
 }
 
 export type Task =
@@ -74,6 +77,8 @@ export interface TaskResult {
   /** Last confirm, or last delivery. */
   readonly endedAtMs: number;
   readonly cpuSeconds: number;
+  /** Where the warm-up ended; the rate is taken from here. */
+  readonly warm: { readonly count: number; readonly atMs: number };
   /** From publish to callback, of messages that carry their time, without the first fifth. */
   readonly latencyMs?: { readonly p50: number; readonly p99: number; readonly p999: number };
   /** From the first connection to the last subscription. */

@@ -93,7 +93,15 @@ function produceTask(queue: string, messages: number): ProduceTask {
 }
 
 function consumeTask(queue: string): ConsumeTask {
-  return { role: "consume", queues: [queue], prefetch: 1000, acks: true, timed: false, reports: false };
+  return {
+    role: "consume",
+    queues: [queue],
+    prefetch: 1000,
+    acks: true,
+    timed: false,
+    reports: false,
+    ms: 0,
+  };
 }
 
 function anonymousBytes({ target: { pid } }: Round): number | undefined {

@@ -1,3 +1,4 @@
+import { warmRate } from "../roles/warm-mark.ts";
 import { messagesPerSecond, type Workload } from "./workload.ts";
 
 const seconds = 4;
@@ -29,7 +30,7 @@ export function confirm(name: string, bytes: number): Workload {
       const cpuBefore = round.brokerCpuSeconds();
       producer.tell({ order: "go" });
       const result = await producer.result;
-      const rate = (result.count * 1000) / (result.endedAtMs - result.startedAtMs);
+      const rate = warmRate(result, result.endedAtMs);
       return round.sample({ rate }, result.count, cpuBefore, [result]);
     },
   };

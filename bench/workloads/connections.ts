@@ -28,6 +28,7 @@ export const idleConnections: Workload = {
       acks: false,
       timed: false,
       reports: false,
+      ms: 0,
     });
     const connectSeconds = (await subscriber.ready()) ?? Number.NaN;
     const after = pid === undefined ? undefined : processMemoryBytes(pid, "VmRSS");

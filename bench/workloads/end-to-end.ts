@@ -13,6 +13,7 @@ export function endToEnd(name: string, bytes: number): Workload {
     warmsUp: true,
     timeLimitSeconds: 120,
     async run(round) {
+      const ms = seconds * 1000 * round.scale;
       const queue = round.name();
       await round.client.declareQueue(queue, { durable: true });
       round.onEnd(() => round.client.deleteQueue(queue));
@@ -23,6 +24,7 @@ export function endToEnd(name: string, bytes: number): Workload {
         acks: true,
         timed: false,
         reports: false,
+        ms,
       });
       const producer = await round.start({
         role: "produce",
@@ -31,7 +33,7 @@ export function endToEnd(name: string, bytes: number): Workload {
         persistent: true,
         confirm: true,
         window: 1000,
-        stopAfter: { ms: seconds * 1000 * round.scale },
+        stopAfter: { ms },
         keys: "one",
         timed: false,
       });
@@ -50,6 +52,7 @@ export const atMostOnce: Workload = {
   warmsUp: true,
   timeLimitSeconds: 120,
   async run(round) {
+    const ms = seconds * 1000 * round.scale;
     const queue = round.name();
     await round.client.declareQueue(queue, { durable: false });
     round.onEnd(() => round.client.deleteQueue(queue));
@@ -60,6 +63,7 @@ export const atMostOnce: Workload = {
       acks: false,
       timed: false,
       reports: true,
+      ms,
     });
     const producer = await round.start({
       role: "produce",
@@ -68,7 +72,7 @@ export const atMostOnce: Workload = {
       persistent: false,
       confirm: false,
       window: 1000,
-      stopAfter: { ms: seconds * 1000 * round.scale },
+      stopAfter: { ms },
       maxAhead: 20_000,
       keys: "one",
       timed: false,

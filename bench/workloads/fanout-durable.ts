@@ -18,6 +18,7 @@ export const fanoutDurable: Workload = {
   warmsUp: true,
   timeLimitSeconds: 120,
   async run(round) {
+    const ms = seconds * 1000 * round.scale;
     const name = round.name();
     await round.client.declareFanout(name, queueCount);
     round.onEnd(() => round.client.deleteFanout(name, queueCount));
@@ -28,6 +29,7 @@ export const fanoutDurable: Workload = {
       acks: true,
       timed: false,
       reports: false,
+      ms,
     });
     const producer = await round.start({
       role: "produce",
@@ -36,7 +38,7 @@ export const fanoutDurable: Workload = {
       persistent: true,
       confirm: true,
       window: 1000,
-      stopAfter: { ms: seconds * 1000 * round.scale },
+      stopAfter: { ms },
       keys: "one",
       timed: false,
     });

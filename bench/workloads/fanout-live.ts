@@ -51,6 +51,7 @@ async function start(
   round: Round,
   { subscribers, acks, timed }: { subscribers: number; acks: boolean; timed: boolean },
 ): Promise<{ producer: LoadProcess; consumer: LoadProcess }> {
+  const ms = seconds * 1000 * round.scale;
   const topic = round.name();
   await round.client.declareTopic(topic);
   round.onEnd(() => round.client.deleteTopic(topic));
@@ -62,6 +63,7 @@ async function start(
     acks,
     timed,
     reports: !timed,
+    ms,
   });
   const producer = await round.start({
     role: "produce",
@@ -70,7 +72,7 @@ async function start(
     persistent: false,
     confirm: false,
     window: 1000,
-    stopAfter: { ms: seconds * 1000 * round.scale },
+    stopAfter: { ms },
     keys: "one",
     timed,
     ...(timed ? { perSecond: latencyPerSecond } : { maxAhead }),

@@ -12,6 +12,7 @@ export const latency: Workload = {
   warmsUp: true,
   timeLimitSeconds: 120,
   async run(round) {
+    const ms = seconds * 1000 * round.scale;
     const queue = round.name();
     await round.client.declareQueue(queue, { durable: true });
     round.onEnd(() => round.client.deleteQueue(queue));
@@ -22,6 +23,7 @@ export const latency: Workload = {
       acks: true,
       timed: true,
       reports: false,
+      ms,
     });
     const producer = await round.start({
       role: "produce",
@@ -30,7 +32,7 @@ export const latency: Workload = {
       persistent: true,
       confirm: true,
       window: 1000,
-      stopAfter: { ms: seconds * 1000 * round.scale },
+      stopAfter: { ms },
       perSecond,
       keys: "one",
       timed: true,

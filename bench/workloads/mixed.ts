@@ -1,3 +1,4 @@
+import { warmRate } from "../roles/warm-mark.ts";
 import { deliveriesPerSecond, type Workload } from "./workload.ts";
 
 const queueCount = 50;
@@ -14,18 +15,19 @@ export const mixed: Workload = {
   warmsUp: true,
   timeLimitSeconds: 120,
   async run(round) {
+    const ms = seconds * 1000 * round.scale;
     const base = round.name();
     const queues = Array.from({ length: queueCount }, (_, index) => `${base}-${index}`);
     for (const queue of queues) {
       await round.client.declareQueue(queue, { durable: true });
       round.onEnd(() => round.client.deleteQueue(queue));
     }
-    const consumer = await round.start({ role: "mixed-consume", queues });
+    const consumer = await round.start({ role: "mixed-consume", queues, ms });
     const producer = await round.start({
       role: "mixed-produce",
       queues,
       window: 20,
-      ms: seconds * 1000 * round.scale,
+      ms,
     });
     const cpuBefore = round.brokerCpuSeconds();
     consumer.tell({ order: "go" });
@@ -33,9 +35,8 @@ export const mixed: Workload = {
     const produced = await producer.result;
     consumer.tell({ order: "expect", count: produced.count });
     const consumed = await consumer.result;
-    const wallSeconds = (produced.endedAtMs - produced.startedAtMs) / 1000;
     return round.sample(
-      { rate: consumed.count / wallSeconds, confirmed: produced.count / wallSeconds },
+      { rate: warmRate(consumed, consumed.endedAtMs), confirmed: warmRate(produced, produced.endedAtMs) },
       consumed.count,
       cpuBefore,
       [produced, consumed],

@@ -1,10 +1,11 @@
 import type { LoadProcess } from "../load-process.ts";
 import type { TaskResult } from "../roles/task.ts";
+import { warmRate } from "../roles/warm-mark.ts";
 import type { Round } from "../round.ts";
 import type { Sample } from "./workload.ts";
 
 /**
- * Lets a producer and its consumers run to the end, and takes the rate from the first publish to the last delivery.
+ * Lets a producer and its consumers run to the end, and takes the rate of deliveries after the warm-up.
  * @param copies Deliveries of each message, over all consumers.
  * @throws Error if messages are missing, unless `mayLose`.
  */
@@ -25,8 +26,9 @@ export async function produceAndConsume(
   if (consumed.count < expected && !mayLose) {
     throw new Error(`${expected - consumed.count} of ${expected} messages did not arrive.`);
   }
-  const seconds = (Math.max(consumed.endedAtMs, produced.endedAtMs) - produced.startedAtMs) / 1000;
-  return { produced, consumed, perSecond: consumed.count / seconds, cpuBefore };
+  // With confirms it is through when both sides are.
+  const perSecond = warmRate(consumed, Math.max(consumed.endedAtMs, produced.endedAtMs));
+  return { produced, consumed, perSecond, cpuBefore };
 }
 
 export interface Finished {

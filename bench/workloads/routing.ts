@@ -1,5 +1,4 @@
 import { variedBindings } from "../roles/produce.ts";
-import { routingBindings } from "../roles/routing-keys.ts";
 import { produceAndConsume, rateSample } from "./rate.ts";
 import { messagesPerSecond, type Workload } from "./workload.ts";
 
@@ -14,13 +13,16 @@ export const routing: Workload = {
   warmsUp: true,
   timeLimitSeconds: 120,
   async run(round) {
+    const ms = seconds * 1000 * round.scale;
     const topic = round.name();
     await round.client.declareTopic(topic);
     round.onEnd(() => round.client.deleteTopic(topic));
     const consumer = await round.start({
       role: "consume-bound",
       topic,
-      bindings: routingBindings(variedBindings, queueCount, `${topic}-`),
+      bindingCount: variedBindings,
+      queueCount,
+      ms,
     });
     const producer = await round.start({
       role: "produce",
@@ -29,7 +31,7 @@ export const routing: Workload = {
       persistent: false,
       confirm: true,
       window: 1000,
-      stopAfter: { ms: seconds * 1000 * round.scale },
+      stopAfter: { ms },
       maxAhead: 20_000,
       keys: "varied",
       timed: false,

@@ -20,6 +20,8 @@ export type BrokerEvent =
       readonly consumerTag: string;
       readonly by: string;
     }
+  | { readonly type: "publishers-blocked"; readonly code: string; readonly message: string }
+  | { readonly type: "publishers-unblocked" }
   | { readonly type: "login-failed"; readonly user: string; readonly address: string };
 
 export type BrokerEventListener = (event: BrokerEvent) => void;

@@ -8,6 +8,7 @@ import { headersFromJson } from "../../protocol/header-json.ts";
 import type { Headers } from "../../protocol/header-value.ts";
 import { writeTable } from "../../protocol/headers.ts";
 import type {
+  Blocked,
   Delivery,
   DeliverySink,
   Engine,
@@ -60,6 +61,11 @@ export class Broker {
     this.#engine = engine;
     this.#limits = limits;
     this.#onEvent = onEvent;
+    engine.onBlockedChange((blocked) =>
+      onEvent(
+        blocked === undefined ? { type: "publishers-unblocked" } : { type: "publishers-blocked", ...blocked },
+      ),
+    );
   }
 
   async declareExchange(
@@ -246,6 +252,14 @@ export class Broker {
 
   onRelief(listener: () => void): void {
     this.#engine.onRelief(listener);
+  }
+
+  get blocked(): Blocked | undefined {
+    return this.#engine.blocked;
+  }
+
+  onBlockedChange(listener: (blocked: Blocked | undefined) => void): void {
+    this.#engine.onBlockedChange(listener);
   }
 
   /** The visitor has left: what was exclusive to it goes. */

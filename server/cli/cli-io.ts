@@ -2,6 +2,9 @@ import type { Readable } from "node:stream";
 import type { ReadFile } from "../config/json-file.ts";
 import type { Environment } from "../config/variables.ts";
 import type { Config } from "../config.ts";
+import type { BackupOptions, BackupReport } from "../embedded/store/lmdb/backup.ts";
+import type { CheckOptions } from "../embedded/store/lmdb/check/check-directory.ts";
+import type { CheckOutcome } from "../embedded/store/lmdb/check/check-tasks.ts";
 
 /** Standard input: a terminal, which can be told not to echo, or a pipe. */
 export interface CliInput extends Readable {
@@ -9,6 +12,7 @@ export interface CliInput extends Readable {
 }
 
 export interface CliOutput {
+  readonly isTTY?: boolean;
   write(text: string): unknown;
 }
 
@@ -23,4 +27,8 @@ export interface CliIo {
   readonly version: string;
   /** Runs the broker. What it throws is not caught here. */
   serve(config: Config): Promise<void>;
+  /** @throws CommandFailure if it could not be checked. */
+  checkStore(directory: string, options: CheckOptions): Promise<CheckOutcome>;
+  /** @throws CommandFailure if there is no copy. */
+  backupStore(directory: string, target: string, options: BackupOptions): Promise<BackupReport>;
 }

@@ -1,5 +1,6 @@
 import { ConfigError } from "./config-error.ts";
 import { formatNumber } from "./describe.ts";
+import { memoryBytes } from "./memory-bytes.ts";
 import type { NumberSetting, Setting } from "./setting.ts";
 import type { SettingName, Settings } from "./settings.ts";
 import { settingNames, settingOf } from "./settings.ts";
@@ -14,11 +15,14 @@ function sum(values: Values, names: readonly string[]): number {
   return names.reduce((total, name) => total + (values[name] as number), 0);
 }
 
+function presetOf({ default: preset }: NumberSetting, values: Values): number {
+  if (typeof preset === "number") return preset;
+  if ("sumOf" in preset) return sum(values, preset.sumOf) + preset.plus;
+  return Math.min(Math.floor(memoryBytes() * preset.ofMemory), preset.atMost);
+}
+
 function numberDefault(setting: NumberSetting, values: Values): number {
-  const value =
-    typeof setting.default === "number"
-      ? setting.default
-      : sum(values, setting.default.sumOf) + setting.default.plus;
+  const value = presetOf(setting, values);
   return setting.atMost === undefined ? value : Math.min(value, values[setting.atMost] as number);
 }
 

@@ -1,5 +1,5 @@
 import { formatBytes, formatDuration } from "./quantity.ts";
-import type { NumberSetting, Setting, SumOfSettings } from "./setting.ts";
+import type { NumberSetting, Setting } from "./setting.ts";
 
 /** A number as a person writes it: with its unit. */
 export function formatNumber(kind: NumberSetting["kind"], value: number): string {
@@ -8,8 +8,10 @@ export function formatNumber(kind: NumberSetting["kind"], value: number): string
   return String(value);
 }
 
-function isSum(value: number | SumOfSettings): value is SumOfSettings {
-  return typeof value === "object";
+function describeNumber(kind: NumberSetting["kind"], value: NumberSetting["default"]): string {
+  if (typeof value === "number") return formatNumber(kind, value);
+  if ("sumOf" in value) return [...value.sumOf, formatNumber(kind, value.plus)].join(" + ");
+  return `${value.ofMemory * 100}% of memory, at most ${formatNumber(kind, value.atMost)}`;
 }
 
 /** What the help and the guide show as a setting's default. */
@@ -21,11 +23,8 @@ export function describeDefault(setting: Setting): string {
       return setting.default.length === 0 ? "none" : setting.default.join(",");
     case "integer":
     case "bytes":
-    case "duration": {
-      const value = setting.default;
-      if (!isSum(value)) return formatNumber(setting.kind, value);
-      return [...value.sumOf, formatNumber(setting.kind, value.plus)].join(" + ");
-    }
+    case "duration":
+      return describeNumber(setting.kind, setting.default);
     default:
       return String(setting.default);
   }

@@ -49,10 +49,16 @@ export interface SumOfSettings {
   readonly plus: number;
 }
 
+/** A default that follows the memory of the machine, or of the container. */
+export interface ShareOfMemory {
+  readonly ofMemory: number;
+  readonly atMost: number;
+}
+
 export interface NumberSetting extends CommonSetting {
   /** `bytes` and `duration` (milliseconds) may be written with a unit. */
   readonly kind: "integer" | "bytes" | "duration";
-  readonly default: number | SumOfSettings;
+  readonly default: number | SumOfSettings | ShareOfMemory;
   readonly minimum: number;
   readonly maximum: number;
   /** The setting may not be larger than that other one; its default shrinks with it. */

@@ -74,6 +74,22 @@ export const settings = {
     maximum: 16 * giB,
     help: "Published bytes that may wait for the disk before publishers are held back.",
   },
+  minFreeDiskBytes: {
+    group: "storage",
+    kind: "bytes",
+    default: 512 * miB,
+    minimum: 0,
+    maximum: 1024 * giB,
+    help: "Room kept free on the disk, but never more than a tenth of it; with less, publishes that need the disk are refused. 0: not watched.",
+  },
+  maxMemoryBytes: {
+    group: "storage",
+    kind: "bytes",
+    default: { ofMemory: 0.4, atMost: 4 * giB },
+    minimum: 0,
+    maximum: 1024 * giB,
+    help: "Memory of the broker's process above which publishes are refused; LMDB's map does not count. 0: not watched.",
+  },
 
   logLevel: {
     group: "logging",

@@ -51,7 +51,6 @@ export class Committer {
   #failed = false;
   #failure: unknown;
   #nextMessageId: number;
-  /** Bytes of messages that are not on disk yet. */
   #unflushedBytes = 0;
   #congested = false;
   readonly #reliefListeners: (() => void)[] = [];
@@ -64,6 +63,11 @@ export class Committer {
 
   get congested(): boolean {
     return this.#congested;
+  }
+
+  /** Size of the messages that are not on disk yet. */
+  get unflushedBytes(): number {
+    return this.#unflushedBytes;
   }
 
   /** Nothing waits and nothing is under way. */

@@ -1,5 +1,6 @@
 import { PosthornError } from "../../protocol/errors.ts";
 import type {
+  Blocked,
   Delivery,
   DeliverySink,
   Engine,
@@ -22,6 +23,7 @@ import { Dispatcher } from "./dispatcher.ts";
 import type { Entry } from "./entry.ts";
 import { MaintenanceLoop } from "./maintenance-loop.ts";
 import { Message } from "./message.ts";
+import { Overload, type OverloadLimits } from "./overload.ts";
 import type { Queue, QueueHost } from "./queue.ts";
 import type { MemoryBudget } from "./ready-list.ts";
 import type { DroppedRange, RecordChange, Recovered, Store } from "./store/store.ts";
@@ -37,6 +39,8 @@ export interface EmbeddedEngineOptions {
   readonly queueMemoryBytes: number;
   /** Bytes of publishes not on disk yet, above which the engine is congested. */
   readonly maxUncommittedBytes: number;
+  /** When publishing stops for want of disk or memory. Default: never. */
+  readonly overload?: OverloadLimits;
   /** Calls back at the end of the present turn of the event loop, as `setImmediate`. */
   readonly defer: (callback: () => void) => void;
   /** Calls back after some milliseconds; must not keep the process alive. */
@@ -51,6 +55,12 @@ export interface EmbeddedEngineEvents {
   onDamage(queue: string, error: unknown): void;
 }
 
+const unwatched: OverloadLimits = {
+  minFreeDiskBytes: 0,
+  maxMemoryBytes: 0,
+  usedMemoryBytes: () => 0,
+  collectGarbage: () => {},
+};
 const noQueues: readonly Queue[] = [];
 
 /** The engine inside the broker's own process: exchanges and queues in memory, messages in a {@link Store}. */
@@ -61,6 +71,7 @@ export class EmbeddedEngine implements Engine {
   readonly #topology: Topology;
   readonly #dispatcher: Dispatcher;
   readonly #maintenance: MaintenanceLoop;
+  readonly #overload: Overload;
   #committer: Committer;
   #consumerCount = 0;
   /** Resolves when the topology as it is now is on disk. */
@@ -90,6 +101,12 @@ export class EmbeddedEngine implements Engine {
       isBusy: () => !this.#committer.isIdle,
       onFailure: options.events.onFailure,
     });
+    this.#overload = new Overload({
+      ...(options.overload ?? unwatched),
+      store: options.store,
+      unflushedBytes: () => this.#committer.unflushedBytes,
+      delay: options.delay,
+    });
     this.#committer = this.#newCommitter(1);
   }
 
@@ -98,6 +115,7 @@ export class EmbeddedEngine implements Engine {
     this.#committer = this.#newCommitter(recovered.nextMessageId);
     await this.#recover(recovered);
     this.#maintenance.start();
+    this.#overload.start();
   }
 
   async declareExchange(declaration: ExchangeDeclaration): Promise<void> {
@@ -175,6 +193,11 @@ export class EmbeddedEngine implements Engine {
       if (publication.confirm) sink.confirmed(number, number);
       return;
     }
+    const { blocked } = this.#overload;
+    if (blocked !== undefined && stops(blocked, queues, publication.persistent)) {
+      sink.refused(number, blocked.code, blocked.message);
+      return;
+    }
     const message = new Message(publication.envelope, publication.persistent, publication.priority);
     let isDurable = false;
     for (let i = 0; i < queues.length; i++) {
@@ -183,7 +206,10 @@ export class EmbeddedEngine implements Engine {
       isDurable ||= queue.durable;
       this.#dispatcher.wake(queue);
     }
-    if (message.unwritten > 0) this.#committer.write(message);
+    if (message.unwritten > 0) {
+      this.#committer.write(message);
+      this.#overload.willWrite(message.envelope.length);
+    }
     if (!publication.confirm) return;
     if (isDurable && message.persistent) this.#committer.confirm(sink, number);
     else sink.confirmed(number, number);
@@ -199,6 +225,14 @@ export class EmbeddedEngine implements Engine {
 
   onRelief(listener: () => void): void {
     this.#committer.onRelief(listener);
+  }
+
+  get blocked(): Blocked | undefined {
+    return this.#overload.blocked;
+  }
+
+  onBlockedChange(listener: (blocked: Blocked | undefined) => void): void {
+    this.#overload.onChange(listener);
   }
 
   async subscribe(
@@ -254,6 +288,7 @@ export class EmbeddedEngine implements Engine {
   }
 
   async stop(): Promise<void> {
+    this.#overload.stop();
     await this.#maintenance.stop();
     await this.#committer.idle();
     await this.#options.store.close({ clean: true });
@@ -332,4 +367,9 @@ export class EmbeddedEngine implements Engine {
     if (at < queue.nextConsumer) queue.nextConsumer--;
     if (queue.autoDelete && queue.consumers.length === 0) void this.#apply(this.#topology.deleteQueue(queue));
   }
+}
+
+/** Whether a message for these queues is among those that are refused: all of it or nothing. */
+function stops({ code }: Blocked, queues: readonly Queue[], persistent: boolean): boolean {
+  return code === "memory-high" || queues.some((queue) => queue.wouldWrite(persistent));
 }

@@ -100,9 +100,14 @@ export class Queue {
     return { name: this.name, messages: this.#ready.length, consumers: this.consumers.length };
   }
 
+  /** Whether a message that is added now has to be written. */
+  wouldWrite(persistent: boolean): boolean {
+    return (persistent && this.durable) || this.#ready.willPage;
+  }
+
   /** Adds a message at the end. */
   enqueue(message: Message): void {
-    const write = (message.persistent && this.durable) || this.#ready.willPage;
+    const write = this.wouldWrite(message.persistent);
     const entry = new Entry(this, message, this.#nextSeq++, write ? "waiting" : "memory");
     if (write) {
       message.unwritten++;

@@ -54,6 +54,11 @@ export interface Engine {
   /** `listener` is called each time congestion ends. */
   onRelief(listener: () => void): void;
 
+  /** Set while publishes may be refused for want of disk or memory; everything else goes on. */
+  readonly blocked: Blocked | undefined;
+  /** `listener` is called each time {@link blocked} changes. */
+  onBlockedChange(listener: (blocked: Blocked | undefined) => void): void;
+
   /** The subscription is idle until its `resume` is called for the first time. */
   subscribe(
     queue: string,
@@ -79,6 +84,14 @@ export interface Engine {
 
   /** Finishes what is under way, makes it durable, and stops. */
   stop(): Promise<void>;
+}
+
+/** Why publishes are refused, and with which code. */
+export interface Blocked {
+  /** `disk-full`: only messages that would have to be written. `memory-high`: all that would be kept. */
+  readonly code: "disk-full" | "memory-high";
+  /** For people. */
+  readonly message: string;
 }
 
 /** What an engine may or may not be able to do. Later issues add to it. */

@@ -14,7 +14,7 @@ import { protocolVersion } from "../../protocol/version.ts";
 import type { Broker } from "../broker/broker.ts";
 import type { Login } from "../broker/login.ts";
 import type { Visitor } from "../broker/visitor.ts";
-import type { PublishSink, SettleOutcome } from "../engine/engine.ts";
+import type { Blocked, PublishSink, SettleOutcome } from "../engine/engine.ts";
 import type { ClientSocket } from "./client-socket.ts";
 import { ConsumerTable } from "./consumer-table.ts";
 import { parseFrame, type UncheckedFrame, validateFrame } from "./frame-validator.ts";
@@ -88,6 +88,10 @@ export class Session implements PublishSink {
   #early: (string | Uint8Array)[] = [];
   /** Number of the last publish. */
   #published = 0;
+  /** A persistent message was among what was published. */
+  #publishesPersistent = false;
+  /** The client has been told that publishes are refused. */
+  #isToldBlocked = false;
   #heartbeatMs = 0;
   readonly #liveness: Liveness;
   #closingSinceMs: number | undefined;
@@ -196,12 +200,30 @@ export class Session implements PublishSink {
     this.#gate.release("congested");
   }
 
+  /**
+   * Publishes are refused for another reason than before, or for none any more. Told to clients whom it concerns: those that
+   * have published, and for `disk-full` something that may have to be written.
+   */
+  blockedChanged(blocked: Blocked | undefined): void {
+    if (!this.#hearsOutcomes) return;
+    const concerns = blocked?.code === "disk-full" ? this.#publishesPersistent : this.#published > 0;
+    if (blocked !== undefined && concerns) this.#tellBlocked(blocked);
+    else if (this.#isToldBlocked) {
+      this.#isToldBlocked = false;
+      this.outbox.control({ type: "unblocked" });
+    }
+  }
+
   confirmed(first: number, last: number): void {
     if (this.#hearsOutcomes) this.outbox.confirmed(first, last);
   }
 
   refused(number: number, code: ErrorCode, message: string): void {
-    if (this.#hearsOutcomes) this.outbox.refused(number, code, message);
+    if (!this.#hearsOutcomes) return;
+    const { blocked } = this.#broker;
+    // Its first publish, or its first persistent one, since then.
+    if (blocked?.code === code && !this.#isToldBlocked) this.#tellBlocked(blocked);
+    this.outbox.refused(number, code, message);
   }
 
   returned(number: number, envelope: Uint8Array): void {
@@ -211,6 +233,11 @@ export class Session implements PublishSink {
 
   get #hearsOutcomes(): boolean {
     return this.#state === "open" || this.#state === "leaving";
+  }
+
+  #tellBlocked({ code, message }: Blocked): void {
+    this.#isToldBlocked = true;
+    this.outbox.control({ type: "blocked", code, message });
   }
 
   #enter(next: State): void {
@@ -289,7 +316,7 @@ export class Session implements PublishSink {
     const reader = this.#reader;
     reader.start(bytes);
     for (let type = reader.next(); type !== undefined; type = reader.next()) {
-      if (type === "publish") this.#publish(reader.number, reader.flags, reader.envelope);
+      if (type === "publish") this.#publish(reader.number, reader.flags, ownBytes(reader.envelope, bytes));
       else if (type === "settle") this.#settle(reader.consumer, reader.first, reader.last, reader.outcome);
       else throw frameError(`A client does not send ${type} frames.`);
       if (this.#gate.isShut) {
@@ -392,6 +419,7 @@ export class Session implements PublishSink {
     }
     this.#head.read(envelope, this.#options.limits.maxHeaderBytes);
     this.#published = number;
+    if (this.#head.persistent) this.#publishesPersistent = true;
     this.#broker.publish(this.#visitor!, this.#head, number, flags, this);
   }
 
@@ -466,6 +494,15 @@ type Handler = (
   session: SessionContext,
   frame: RequestFrame<HandledRequest>,
 ) => Promise<Answer<HandledRequest>>;
+
+/** More of a WebSocket message than this is not kept in memory for the sake of one small part of it. */
+const maxPinnedBytes = 512 * 1024;
+
+/** A queue keeps the envelope, and with it all the memory that it is a view of: a small part of a large message is copied. */
+function ownBytes(envelope: Uint8Array, message: Uint8Array): Uint8Array {
+  const isSmallPart = message.length > maxPinnedBytes && envelope.length < message.length / 2;
+  return isSmallPart ? new Uint8Array(envelope) : envelope;
+}
 
 function isSessionError(error: unknown): boolean {
   return error instanceof PosthornError && errorCatalogue[error.code].scope === "session";

@@ -29,6 +29,9 @@ export class Sessions {
     options.broker.onRelief(() => {
       for (const session of this.#sessions) session.relieve();
     });
+    options.broker.onBlockedChange((blocked) => {
+      for (const session of this.#sessions) session.blockedChanged(blocked);
+    });
   }
 
   get size(): number {

@@ -1,5 +1,5 @@
 import { PassThrough } from "node:stream";
-import type { CliInput } from "../../server/cli/cli-io.ts";
+import type { CliInput, CliIo } from "../../server/cli/cli-io.ts";
 import { runCli } from "../../server/cli/run.ts";
 import type { Config } from "../../server/config.ts";
 
@@ -19,6 +19,8 @@ export interface CliSession {
   /** What a person types on a terminal, instead of a pipe. */
   readonly typed?: string;
   readonly serve?: (config: Config) => Promise<void>;
+  readonly checkStore?: CliIo["checkStore"];
+  readonly backupStore?: CliIo["backupStore"];
 }
 
 /** Runs the command line in this process. */
@@ -46,6 +48,12 @@ export async function cli(argv: readonly string[], session: CliSession = {}): Pr
       served = config;
       await session.serve?.(config);
     },
+    checkStore: session.checkStore ?? unexpected,
+    backupStore: session.backupStore ?? unexpected,
   });
   return { exitCode, stdout, stderr, served };
+}
+
+function unexpected(): Promise<never> {
+  return Promise.reject(new Error("nothing was to be done with a store"));
 }

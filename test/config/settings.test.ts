@@ -1,3 +1,4 @@
+import { totalmem } from "node:os";
 import { describe, expect, test } from "vitest";
 import type { SettingName } from "../../server/config/settings.ts";
 import { flagName, settingNames, settingOf, variableName } from "../../server/config/settings.ts";
@@ -44,6 +45,16 @@ const samples: Record<SettingName, readonly (readonly [text: string, value: unkn
     ["1MiB", 1_048_576],
     ["100kB", 100_000],
     ["70000", 70_000],
+  ],
+  minFreeDiskBytes: [
+    ["0", 0],
+    ["1GiB", 1_073_741_824],
+    ["64MiB", 67_108_864],
+  ],
+  maxMemoryBytes: [
+    ["0", 0],
+    ["2GiB", 2_147_483_648],
+    ["500MB", 500_000_000],
   ],
   logLevel: [
     ["debug", "debug"],
@@ -223,7 +234,11 @@ test("the defaults are those of the table, and what follows others follows them"
     maxMessageBytes: 16 * 1024 * 1024,
     maxFrameBytes: 16 * 1024 * 1024 + 128 * 1024,
     defaultPrefetch: 100,
+    minFreeDiskBytes: 512 * 1024 * 1024,
   });
+  const { maxMemoryBytes } = config;
+  expect(maxMemoryBytes).toBeGreaterThan(0);
+  expect(maxMemoryBytes).toBeLessThanOrEqual(Math.min(4 * 1024 ** 3, 0.4 * totalmem()));
   const small = load({
     argv: ["--max-message-bytes", "1MiB", "--max-prefetch", "10", "--outbound-max-bytes", "4KiB"],
   });

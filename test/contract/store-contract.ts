@@ -58,7 +58,19 @@ export function settled(queue: number, ...seqs: number[]): Changes {
 }
 
 export function everything(store: Store, queue: number): LoadedEntry[] {
-  return store.load(queue, 0, Number.POSITIVE_INFINITY, 1_000_000, Number.POSITIVE_INFINITY);
+  const all: LoadedEntry[] = [];
+  for (;;) {
+    const fromSeq = (all.at(-1)?.seq ?? -1) + 1;
+    const loaded = store.load(
+      queue,
+      fromSeq,
+      Number.POSITIVE_INFINITY,
+      Number.POSITIVE_INFINITY,
+      Number.POSITIVE_INFINITY,
+    );
+    if (loaded.length === 0) return all;
+    all.push(...loaded);
+  }
 }
 
 export function seqs(entries: readonly LoadedEntry[]): number[] {

@@ -36,7 +36,17 @@ describe("the table of frames", () => {
   });
 
   test("gives every frame and every answer of a broker one, too", () => {
-    const types = ["heartbeat", "error", "consumer.cancelled", "goaway", "deliver", "confirm", "return"];
+    const types = [
+      "heartbeat",
+      "error",
+      "consumer.cancelled",
+      "goaway",
+      "blocked",
+      "unblocked",
+      "deliver",
+      "confirm",
+      "return",
+    ];
     expect([...serverFrameSchemas.keys()].sort()).toEqual(types.sort());
     expect([...replySchemas.keys()].sort()).toEqual(Object.keys(requests).sort());
     expect(replyValidators.size).toBe(replySchemas.size);

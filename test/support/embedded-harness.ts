@@ -56,6 +56,14 @@ class FlushGate implements Store {
     return this.#store.load(...where);
   }
 
+  freeBytes(): number {
+    return this.#store.freeBytes();
+  }
+
+  capacityBytes(): number {
+    return this.#store.capacityBytes();
+  }
+
   maintain(): Promise<boolean> {
     return this.#store.maintain();
   }

@@ -2,7 +2,7 @@ import { Broker } from "../../server/broker/broker.ts";
 import { Login } from "../../server/broker/login.ts";
 import { LoginThrottle } from "../../server/broker/login-throttle.ts";
 import { Users } from "../../server/broker/users.ts";
-import { EmbeddedEngine } from "../../server/embedded/embedded-engine.ts";
+import { EmbeddedEngine, type EmbeddedEngineOptions } from "../../server/embedded/embedded-engine.ts";
 import { MemoryStore } from "../../server/embedded/store/memory-store.ts";
 import type { Engine } from "../../server/engine/engine.ts";
 import type { Session } from "../../server/session/session.ts";
@@ -53,7 +53,11 @@ export async function settled(): Promise<void> {
 }
 
 export async function startSessions(
-  options: { readonly limits?: Partial<SessionLimits>; readonly engine?: (engine: Engine) => Engine } = {},
+  options: {
+    readonly limits?: Partial<SessionLimits>;
+    readonly engine?: (engine: Engine) => Engine;
+    readonly engineOptions?: Partial<EmbeddedEngineOptions>;
+  } = {},
 ): Promise<SessionWorld> {
   const embedded = new EmbeddedEngine({
     store: new MemoryStore(),
@@ -64,6 +68,7 @@ export async function startSessions(
     defer: (callback) => void setImmediate(callback),
     delay: () => {},
     events: { onFailure: (error) => errors.push(error), onDamage: (_queue, error) => errors.push(error) },
+    ...options.engineOptions,
   });
   await embedded.start();
   const errors: unknown[] = [];

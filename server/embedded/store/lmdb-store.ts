@@ -1,3 +1,4 @@
+import { statfsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { CommitBuilder } from "./lmdb/commit-builder.ts";
@@ -5,7 +6,7 @@ import { DirectoryLock } from "./lmdb/directory-lock.ts";
 import { DroppedRanges } from "./lmdb/dropped-ranges.ts";
 import { EntryLoader } from "./lmdb/entry-loader.ts";
 import { Environment, type Row, type TableName, Writes } from "./lmdb/environment.ts";
-import { prepareDirectory } from "./lmdb/format-marker.ts";
+import { beginStore, finishStore, prepareDirectory } from "./lmdb/format-marker.ts";
 import { endOfTime, readRunQueue } from "./lmdb/keys.ts";
 import { Maintenance, type MaintenanceOptions } from "./lmdb/maintenance.ts";
 import { RowCache } from "./lmdb/row-cache.ts";
@@ -37,6 +38,13 @@ const defaultMaintenance: MaintenanceOptions = { quietTicks: 64, smallRows: 64 }
 /** How many rows recovery reads in one turn. */
 const recoveryStepRows = 1024;
 
+interface FileSystemFigures {
+  /** Blocks left for processes without privileges. */
+  readonly bavail: number;
+  readonly blocks: number;
+  readonly bsize: number;
+}
+
 /** What is there while the store is open. */
 interface Open {
   readonly lock: DirectoryLock;
@@ -59,6 +67,7 @@ export class LmdbStore implements Store {
   /** Commits under way, each by what rejects it. */
   readonly #underWay = new Map<number, (error: StoreError) => void>();
   #idle: () => void = () => {};
+  #lastFigures: FileSystemFigures = { bavail: Number.POSITIVE_INFINITY, blocks: 0, bsize: 1 };
 
   constructor(options: LmdbStoreOptions) {
     this.#options = { ...options, directory: resolve(options.directory) };
@@ -81,8 +90,11 @@ export class LmdbStore implements Store {
     const lock = await DirectoryLock.acquire(directory);
     let environment: Environment | undefined;
     try {
+      const isNew = beginStore(directory);
       environment = new Environment(join(directory, "store.mdb"));
-      return await this.#recover(lock, environment);
+      const recovered = await this.#recover(lock, environment);
+      if (isNew) finishStore(directory);
+      return recovered;
     } catch (error) {
       this.#open = undefined;
       await environment?.close();
@@ -132,6 +144,23 @@ export class LmdbStore implements Store {
     }
   }
 
+  /**
+   * What the file system has left, and of the free pages inside LMDB's file those that can be counted on: rows of many
+   * pages need neighbouring ones, and the emptier the file, the likelier they are. So a file that is free by half counts
+   * half of its free pages, one that is free by a tenth a tenth.
+   */
+  freeBytes(): number {
+    const { environment } = this.#opened();
+    const { bavail, bsize } = this.#fileSystem();
+    const { fileBytes, freeBytes } = environment.space();
+    return bavail * bsize + (freeBytes * freeBytes) / fileBytes;
+  }
+
+  capacityBytes(): number {
+    const { blocks, bsize } = this.#fileSystem();
+    return blocks * bsize;
+  }
+
   async maintain(): Promise<boolean> {
     const { maintenance } = this.#opened();
     if (this.#failure !== undefined) throw this.#failure;
@@ -153,6 +182,15 @@ export class LmdbStore implements Store {
       await environment.close();
       lock.release();
     }
+  }
+
+  #fileSystem(): FileSystemFigures {
+    try {
+      this.#lastFigures = statfsSync(this.#options.directory);
+    } catch {
+      // Not to know the room is no reason to stop: if the disk is in trouble, the next commit says so.
+    }
+    return this.#lastFigures;
   }
 
   #opened(): Open {

@@ -48,6 +48,8 @@ interface PendingCommit {
  * which here is a moment later. "Disk" is the object itself: it can be opened again after `close` or `crash`.
  */
 export class MemoryStore implements Store {
+  /** What {@link freeBytes} says. A test sets it to play a disk that fills up. */
+  roomBytes = Number.POSITIVE_INFINITY;
   readonly #manualFlush: boolean;
   readonly #messages = new Map<number, StoredMessage>();
   readonly #queues = new Map<QueueId, StoredQueue>();
@@ -123,6 +125,14 @@ export class MemoryStore implements Store {
       if (loaded.length >= maxEntries || bytes > maxBytes) break;
     }
     return loaded;
+  }
+
+  freeBytes(): number {
+    return this.roomBytes;
+  }
+
+  capacityBytes(): number {
+    return Number.POSITIVE_INFINITY;
   }
 
   async maintain(): Promise<boolean> {

@@ -136,11 +136,21 @@ export interface Store {
    * The unsettled entries of a queue with `fromSeq <= seq <= toSeq`, in order: at least one if there is one, at most
    * `maxEntries`, and no more once their envelopes exceed `maxBytes`. All entries up to `toSeq` must be flushed
    * (their commit's promise has resolved). Entries settled by a commit under way are left out.
-   * The entry that passes `maxBytes` is the last one.
+   * The entry that passes `maxBytes` is the last one. There may be fewer than fit, so that no call takes long; only an
+   * empty answer means that there are no more.
    * A damaged row throws {@link StoreError} with code `damaged`, naming queue and range; it is never delivered. What comes
    * before it in the window is given out first: the next call, which begins at the damage, throws.
    */
   load(queue: QueueId, fromSeq: number, toSeq: number, maxEntries: number, maxBytes: number): LoadedEntry[];
+
+  /**
+   * About how many more bytes can be written before the place is full, what the store can use again of its own included.
+   * Cheap enough to be asked several times a second.
+   */
+  freeBytes(): number;
+
+  /** How large the place is in which the store lies, whoever uses it. */
+  capacityBytes(): number;
 
   /**
    * One bounded step of background work: dropped ranges, rows that are mostly dead, small rows that can be merged.

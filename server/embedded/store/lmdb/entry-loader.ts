@@ -71,6 +71,7 @@ export class EntryLoader {
       if (at < 0) {
         messages = this.#rows.readMessageRow(messageId);
         at = messages === undefined ? -1 : messages.ordinalOf(messageId);
+        if (messages !== undefined) window.touch(messages.bytes);
       }
       if (messages === undefined || at < 0) return window.stopAtDamage(seq, seq);
       const flags = row.flagsAt(ordinal);
@@ -90,6 +91,12 @@ export class EntryLoader {
   }
 }
 
+/**
+ * A window ends after rows of this many bytes. Where few messages of each row are this queue's, as with many queues that
+ * are published to in turn, a thousand entries could otherwise mean to check and page in hundreds of megabytes at once.
+ */
+const maxTouchedBytes = 4 * 1024 * 1024;
+
 /** What is asked for, and what has been found of it. */
 class Window {
   readonly queue: QueueId;
@@ -99,6 +106,7 @@ class Window {
   readonly #maxEntries: number;
   readonly #maxBytes: number;
   #bytes = 0;
+  #touchedBytes = 0;
 
   constructor(queue: QueueId, toSeq: number, maxEntries: number, maxBytes: number) {
     this.queue = queue;
@@ -110,7 +118,13 @@ class Window {
   add(entry: LoadedEntry): void {
     this.entries.push(entry);
     this.#bytes += entry.envelope.length;
-    if (this.entries.length >= this.#maxEntries || this.#bytes > this.#maxBytes) this.isFull = true;
+    const isLong = this.entries.length >= this.#maxEntries || this.#bytes > this.#maxBytes;
+    if (isLong || this.#touchedBytes > maxTouchedBytes) this.isFull = true;
+  }
+
+  /** A row of messages was read. */
+  touch(rowBytes: number): void {
+    this.#touchedBytes += rowBytes;
   }
 
   /** What was found before the damage is given out; the next call begins at it and throws. */

@@ -1,10 +1,11 @@
+import { statSync } from "node:fs";
 import { type Database, open, type RootDatabase } from "lmdb";
 import { isIntact, seal } from "./checksum.ts";
 import { readU64, writeU64 } from "./u64.ts";
 
 /** The only file that knows lmdb-js. What it relies on is explained, with sources, in docs/design/0002-storage.md. */
 
-const tableNames = ["messages", "refs", "index", "state", "counters", "records", "garbage"] as const;
+export const tableNames = ["messages", "refs", "index", "state", "counters", "records", "garbage"] as const;
 export type TableName = (typeof tableNames)[number];
 type Table = Database<Uint8Array, Uint8Array>;
 
@@ -44,26 +45,70 @@ export interface Head {
   readonly clean: boolean;
 }
 
+export interface Space {
+  readonly fileBytes: number;
+  readonly freeBytes: number;
+}
+
+/** What LMDB says of one of its trees. */
+interface TreeStats {
+  readonly treeBranchPageCount: number;
+  readonly treeLeafPageCount: number;
+  readonly overflowPages: number;
+}
+
+/** What lmdb-js adds to a table's figures: those of the root, of the list of free pages, and of the file. */
+interface FileStats extends TreeStats {
+  readonly root: TreeStats;
+  readonly free: TreeStats;
+  readonly pageSize: number;
+  readonly lastPageNumber: number;
+}
+
+/** The two pages at the file's beginning. */
+const metaPages = 2;
+
+function pagesOf({ treeBranchPageCount, treeLeafPageCount, overflowPages }: TreeStats): number {
+  return treeBranchPageCount + treeLeafPageCount + overflowPages;
+}
+
 const headKey = Buffer.from("head");
+const defaultReaderCheckMs = 5_000;
 /** Address space only; it doubles by itself when the data outgrow it. */
 const initialMapBytes = 2 ** 30;
+
+export interface EnvironmentOptions {
+  /** Nothing can be written, and what is not there is not made. Another process may be writing. Default: false. */
+  readonly readOnly?: boolean;
+  /** How often, at most, readers of other processes are looked after. Default: 5 s. */
+  readonly readerCheckMs?: number;
+}
 
 export class Environment {
   readonly #root: RootDatabase<Uint8Array, Uint8Array>;
   readonly #tables: Record<TableName, Table>;
   readonly #meta: Table;
+  /** Of a file that was opened for reading only: tables that it lacks. */
+  readonly missingTables: readonly string[];
   #readSince = 0;
+  readonly #readerCheckMs: number;
+  #readersCheckedAt = performance.now();
 
   /** The longest time that a read transaction was held, in milliseconds. */
   longestReadMs = 0;
 
-  constructor(path: string) {
+  constructor(
+    path: string,
+    { readOnly = false, readerCheckMs = defaultReaderCheckMs }: EnvironmentOptions = {},
+  ) {
+    this.#readerCheckMs = readerCheckMs;
     const binary = { encoding: "binary", keyEncoding: "binary" } as const;
     this.#root = open<Uint8Array, Uint8Array>({
       path,
       ...binary,
+      readOnly,
       maxDbs: tableNames.length + 1,
-      mapSize: initialMapBytes,
+      mapSize: readOnly ? Math.max(initialMapBytes, 2 * statSync(path).size) : initialMapBytes,
       // A commit's promise then means "on disk", and a failed one leaves nothing behind.
       overlappingSync: false,
       // Every commit is one explicit batch, which LMDB's writer never splits.
@@ -75,6 +120,20 @@ export class Environment {
     for (const name of tableNames) tables[name] = this.#root.openDB<Uint8Array, Uint8Array>(name, binary);
     this.#tables = tables as Record<TableName, Table>;
     this.#meta = this.#root.openDB<Uint8Array, Uint8Array>("meta", { ...binary, useVersions: true });
+    const opened = { ...tables, meta: this.#meta };
+    this.missingTables = Object.keys(opened).filter((name) => opened[name as TableName] === undefined);
+  }
+
+  /**
+   * Copies the file as it is after one commit, while commits go on. For that long a read transaction is held, so that no
+   * page it needs is written over.
+   *
+   * @returns how long, in milliseconds.
+   */
+  async copyTo(path: string): Promise<number> {
+    const begun = performance.now();
+    await this.#root.backup(path, false);
+    return performance.now() - begun;
   }
 
   head(): Head | undefined {
@@ -92,6 +151,7 @@ export class Environment {
    * Returns at once; the memory of keys may be used again, that of values not before the promise has settled.
    */
   commit(writes: Writes, head: Head): Promise<void> {
+    this.#forgetDeadReaders();
     const row = Buffer.allocUnsafe(13);
     writeU64(row, 4, head.nextMessageId);
     row[12] = head.clean ? 1 : 0;
@@ -149,6 +209,24 @@ export class Environment {
     return this.#tables[name].getRange({ start, limit });
   }
 
+  /** How long the file is, and how much of it no table uses: LMDB never gives pages back, but uses them again. */
+  space(): Space {
+    this.#beginRead();
+    let usedPages = metaPages;
+    let file: FileStats | undefined;
+    for (const table of [...Object.values(this.#tables), this.#meta]) {
+      file = table.getStats() as FileStats;
+      usedPages += pagesOf(file);
+    }
+    this.endRead();
+    const { root, free, lastPageNumber, pageSize } = file!;
+    usedPages += pagesOf(root) + pagesOf(free);
+    const filePages = lastPageNumber + 1;
+    // The figures are of two moments: a commit may have come between.
+    const freePages = Math.max(0, filePages - usedPages);
+    return { fileBytes: filePages * pageSize, freeBytes: freePages * pageSize };
+  }
+
   /** Ends the read transaction, so that it never outlives the turn that began it. */
   endRead(): void {
     if (this.#readSince === 0) return;
@@ -163,9 +241,28 @@ export class Environment {
     await this.#root.close();
   }
 
+  /** A backup that was killed would hold its snapshot for good, and no freed page would be used again. */
+  #forgetDeadReaders(): void {
+    const now = performance.now();
+    if (now - this.#readersCheckedAt < this.#readerCheckMs) return;
+    this.#readersCheckedAt = now;
+    this.#root.readerCheck();
+  }
+
   #beginRead(): void {
     if (this.#readSince === 0) this.#readSince = performance.now();
   }
+}
+
+/**
+ * How long a file should be, by what it says of itself; the last pages may never have been written. Reads nothing else: a
+ * page that has been cut off would end the process.
+ */
+export async function usedBytesOf(path: string): Promise<number> {
+  const root = open({ path, readOnly: true, overlappingSync: false });
+  const { lastPageNumber, pageSize } = root.getStats() as { lastPageNumber: number; pageSize: number };
+  await root.close();
+  return (lastPageNumber + 1) * pageSize;
 }
 
 /**

@@ -140,6 +140,19 @@ export class IndexRowReader {
     this.#columns = new Columns(this.#flags, this.count);
   }
 
+  /** What the checksum cannot tell: that the row was built right. For checking; reading goes by the checksum. */
+  get isWellFormed(): boolean {
+    const { count, lastSeq } = this;
+    if (count === 0 || count > maxRunEntries || this.#columns.end !== this.#bytes.length) return false;
+    let previous = this.firstSeq - 1;
+    for (let ordinal = 0; ordinal < count; ordinal++) {
+      const seq = this.seqAt(ordinal);
+      if (seq <= previous) return false;
+      previous = seq;
+    }
+    return previous <= lastSeq;
+  }
+
   get hasTransient(): boolean {
     return (this.#flags & hasTransient) !== 0;
   }

@@ -85,6 +85,11 @@ export class MessageRowReader {
     return new MessageRowReader(bytes, firstId);
   }
 
+  /** Length of the whole row. */
+  get bytes(): number {
+    return this.#bytes.length;
+  }
+
   /** For a row that has been found intact before. */
   constructor(bytes: Uint8Array, firstId: number) {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -97,6 +102,22 @@ export class MessageRowReader {
     this.#referenceColumn = headerBytes + (this.#flags & idsRiseByOne ? 0 : 4 * this.count);
     this.#endColumn = this.#referenceColumn + (this.#flags & sameReferences ? 0 : 4 * this.count);
     this.#body = this.#endColumn + 4 * this.count;
+  }
+
+  /** What the checksum cannot tell: that the row was built right. For checking; reading goes by the checksum. */
+  get isWellFormed(): boolean {
+    const { count } = this;
+    if (count === 0 || this.#body > this.#bytes.length) return false;
+    let previousId = this.firstId - 1;
+    let previousEnd = 0;
+    for (let ordinal = 0; ordinal < count; ordinal++) {
+      const id = this.idAt(ordinal);
+      const end = this.#endAt(ordinal);
+      if (id <= previousId || end < previousEnd) return false;
+      previousId = id;
+      previousEnd = end;
+    }
+    return this.#body + previousEnd === this.#bytes.length;
   }
 
   get byteLength(): number {

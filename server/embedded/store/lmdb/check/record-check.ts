@@ -1,0 +1,80 @@
+import type { QueueId } from "../../store.ts";
+import type { Problems } from "./check-report.ts";
+
+/** What is known of exchanges, queues and bindings. */
+export interface CheckedRecords {
+  readonly queueNames: ReadonlyMap<QueueId, string>;
+  /** First queue id that was never reserved. */
+  readonly reservedQueueIds: number;
+  /** Keys of records that make no sense. */
+  readonly unusable: readonly string[];
+}
+
+/** Exchanges that are there without a record. */
+const predeclared = ["amq.direct", "amq.fanout", "amq.topic", "amq.headers", "amq.match"];
+
+/** Checks that queues have ids of their own, and that bindings lead from and to what is there. */
+export function checkRecords(records: ReadonlyMap<string, unknown>, problems: Problems): CheckedRecords {
+  const exchanges = new Set(predeclared);
+  const queues = new Set<string>();
+  const queueNames = new Map<QueueId, string>();
+  const unusable: string[] = [];
+  const refuse = (key: string, why: string, queue?: string) => {
+    unusable.push(key);
+    const text = `the record ${JSON.stringify(key)} ${why}`;
+    problems.add({ kind: "record", table: "records", text, ...(queue === undefined ? {} : { queue }) });
+  };
+  for (const [key, value] of records) {
+    const fields = fieldsOf(value);
+    if (key.startsWith("exchange/")) {
+      if (typeof fields?.type === "string" && isObject(fields.arguments))
+        exchanges.add(key.slice("exchange/".length));
+      else refuse(key, "describes no exchange");
+    }
+    if (key.startsWith("queue/")) {
+      const name = key.slice("queue/".length);
+      const id = fields?.id;
+      if (!isQueueId(id) || !isObject(fields?.arguments)) refuse(key, "describes no queue", name);
+      else if (queueNames.has(id))
+        refuse(key, `has the id ${id} of the queue ${JSON.stringify(queueNames.get(id))}`, name);
+      else {
+        queueNames.set(id, name);
+        queues.add(name);
+      }
+    }
+  }
+  for (const [key, value] of records) {
+    if (!key.startsWith("binding/")) continue;
+    const fields = fieldsOf(value);
+    const { exchange, queue } = fields ?? {};
+    if (typeof exchange !== "string" || typeof queue !== "string" || typeof fields?.routingKey !== "string")
+      refuse(key, "describes no binding");
+    else if (!exchanges.has(exchange))
+      refuse(key, `binds to the exchange ${JSON.stringify(exchange)}, which is not there`, queue);
+    else if (!queues.has(queue))
+      refuse(key, `binds the queue ${JSON.stringify(queue)}, which is not there`, queue);
+  }
+  const highestId = Math.max(0, ...queueNames.keys());
+  const reserved = records.get(reservedKey);
+  const isReserved = typeof reserved === "number" && reserved > highestId;
+  if (!isReserved && (highestId > 0 || reserved !== undefined)) {
+    const text = `the record ${JSON.stringify(reservedKey)} does not cover queue ${highestId}: its id might be given again`;
+    problems.add({ kind: "record", table: "records", text });
+  }
+  return { queueNames, reservedQueueIds: isReserved ? reserved : 0, unusable };
+}
+
+/** The record that says which queue ids may have been given out. */
+export const reservedKey = "engine/reserved-queue-ids";
+
+export function isQueueId(value: unknown): value is QueueId {
+  return Number.isSafeInteger(value) && (value as number) > 0;
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function fieldsOf(value: unknown): { readonly [name: string]: unknown } | undefined {
+  return isObject(value) ? (value as { readonly [name: string]: unknown }) : undefined;
+}

@@ -1,0 +1,297 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { CheckReport, RepairReport } from "../../../server/embedded/store/lmdb/check/check-report.ts";
+import { checkFile, repairFile } from "../../../server/embedded/store/lmdb/check/check-tasks.ts";
+import { seal } from "../../../server/embedded/store/lmdb/checksum.ts";
+import { Environment, type TableName } from "../../../server/embedded/store/lmdb/environment.ts";
+import { messageKey, queueKey, runKey } from "../../../server/embedded/store/lmdb/keys.ts";
+import {
+  encodeCounters,
+  encodeRecord,
+  encodeReferences,
+  encodeState,
+} from "../../../server/embedded/store/lmdb/small-rows.ts";
+import { writeU64 } from "../../../server/embedded/store/lmdb/u64.ts";
+import { LmdbStore } from "../../../server/embedded/store/lmdb-store.ts";
+import {
+  changeRows,
+  flipInFile,
+  heldBySample,
+  perRound,
+  readSample,
+  rowsOf,
+  writeSample,
+} from "./sample-store.ts";
+
+/** Small, so that the messages are taken in many windows. */
+const options = { windowMessages: 60 };
+
+let directory: string;
+
+beforeEach(async () => {
+  directory = mkdtempSync(join(tmpdir(), "posthorn-check-"));
+  await writeSample(directory);
+});
+
+afterEach(() => {
+  rmSync(directory, { recursive: true });
+});
+
+async function check(): Promise<CheckReport> {
+  return (await checkFile(join(directory, "store.mdb"), options)).report;
+}
+
+async function repair(): Promise<RepairReport> {
+  const before = readFileSync(join(directory, "store.mdb"));
+  const outcome = await repairFile(directory, options);
+  if (outcome.type !== "repaired") throw new Error("there was nothing to repair");
+  expect(outcome.report.after.problems).toEqual([]);
+  expect((await check()).sound).toBe(true);
+  expect(readFileSync(outcome.report.keptAs).equals(before)).toBe(true);
+  return outcome.report;
+}
+
+/** Flips a bit in the middle of the table's row number `number`, in the file. */
+async function flip(table: TableName, number: number): Promise<void> {
+  const { value } = (await rowsOf(directory, table))[number]!;
+  flipInFile(directory, value, Math.floor(value.length / 2));
+}
+
+function without(seqs: readonly number[], first: number, last: number): number[] {
+  return seqs.filter((seq) => seq < first || seq > last);
+}
+
+const a = heldBySample("a");
+const b = heldBySample("b");
+
+describe("a sound store", () => {
+  test("is found sound and left as it is, with what each table and queue holds", async () => {
+    const path = join(directory, "store.mdb");
+    const before = readFileSync(path);
+    const report = await check();
+    expect(report).toMatchObject({ sound: true, clean: true, problems: [], problemCount: 0 });
+    expect(report.tables.messages).toMatchObject({ rows: 40 });
+    expect(report.queues.map(({ id, name, messages, problems }) => [id, name, messages, problems])).toEqual([
+      [1, "a", a.length, 0],
+      [2, "b", b.length, 0],
+      [3, undefined, 0, 0],
+    ]);
+    expect(await repairFile(directory, options)).toMatchObject({ type: "checked", report: { sound: true } });
+    expect(readFileSync(path).equals(before)).toBe(true);
+    expect(await readSample(directory)).toEqual({ a, b, clean: true });
+  });
+
+  test("stays sound through all the background work", async () => {
+    const store = new LmdbStore({ directory, maintenance: { quietTicks: 0, smallRows: 1 } });
+    await store.open();
+    for (let more = true; more; ) {
+      more = await store.maintain();
+      await store.close({ clean: false });
+      expect((await check()).problems).toEqual([]);
+      await store.open();
+      for (let steps = 0; more && steps < 5; steps++) more = await store.maintain();
+    }
+    await store.close({ clean: true });
+    expect((await check()).problems).toEqual([]);
+    expect(await readSample(directory)).toMatchObject({ a, b });
+  });
+});
+
+describe("one flipped bit", () => {
+  test("in an index row costs that queue the run, which is named", async () => {
+    const rows = await rowsOf(directory, "index");
+    await flip("index", 0);
+    const last = perRound;
+    const { problems } = await check();
+    expect(problems[0]).toMatchObject({
+      kind: "damaged-row",
+      table: "index",
+      queue: "a",
+      queueId: 1,
+      fromSeq: 1,
+      toSeq: last,
+      text: `queue "a", entries 1 to ${last}: the row is damaged`,
+    });
+    expect(rows.length).toBeGreaterThan(80);
+    const { losses } = await repair();
+    expect(losses).toEqual([`queue "a", entries 1 to ${last}: lost, as the row is damaged`]);
+    expect(await readSample(directory)).toEqual({ a: without(a, 1, last), b, clean: false });
+  });
+
+  test("in a row of messages costs every queue the entries that refer to it, which are named", async () => {
+    await flip("messages", 30);
+    const [first, last] = [30 * perRound + 1, 31 * perRound];
+    const report = await check();
+    expect(report.problems).toMatchObject([
+      { kind: "damaged-row", table: "messages" },
+      { kind: "missing-messages", queue: "a", fromSeq: first, toSeq: last },
+      { kind: "missing-messages", queue: "b", fromSeq: first, toSeq: last },
+      { kind: "missing-messages", queueId: 3, fromSeq: first, toSeq: first + 2 },
+    ]);
+    const { losses } = await repair();
+    expect(losses[0]).toBe(
+      `queue "a": ${perRound} messages are lost, as they could not be read: entries ${first} to ${last}`,
+    );
+    expect(losses).toHaveLength(3);
+    expect(await readSample(directory)).toEqual({
+      a: without(a, first, last),
+      b: without(b, first, last),
+      clean: false,
+    });
+  });
+
+  test("in a state row brings back at most what was settled", async () => {
+    await flip("state", 0);
+    expect((await check()).problems[0]).toMatchObject({
+      table: "state",
+      queue: "a",
+      fromSeq: 1,
+      toSeq: perRound,
+    });
+    const { losses } = await repair();
+    expect(losses).toEqual([
+      `queue "a", entries 1 to ${perRound}: which of them were settled is lost; some may be delivered again`,
+    ]);
+    const found = await readSample(directory);
+    expect(found.b).toEqual(b);
+    expect(found.a).toEqual(expect.arrayContaining(a));
+    expect(found.a.filter((seq) => seq > perRound)).toEqual(a.filter((seq) => seq > perRound));
+  });
+
+  test("in reference counts costs nothing", async () => {
+    await flip("refs", 0);
+    expect((await check()).problems).toMatchObject([{ kind: "damaged-row", table: "refs" }]);
+    expect((await repair()).losses).toEqual([]);
+    expect(await readSample(directory)).toEqual({ a, b, clean: false });
+  });
+
+  test("in the note of a dropped range costs nothing", async () => {
+    const { key } = (await rowsOf(directory, "garbage"))[0]!;
+    await changeRows(directory, (writes) => writes.put("garbage", key, Buffer.from([0, 0, 1, 0])));
+    expect((await check()).problems).toMatchObject([{ kind: "damaged-row", table: "garbage", queue: "b" }]);
+    expect((await repair()).losses).toEqual([]);
+    expect(await readSample(directory)).toEqual({ a, b, clean: false });
+  });
+
+  test("in a queue's counters costs nothing", async () => {
+    await flip("counters", 1);
+    expect((await check()).problems).toMatchObject([{ kind: "counters", queue: "b" }]);
+    expect((await repair()).losses).toEqual([]);
+    const store = new LmdbStore({ directory });
+    const { queues } = await store.open();
+    expect(queues.get(2)).toMatchObject({ nextSeq: 1001, messages: b.length });
+    await store.close({ clean: true });
+    expect(await readSample(directory)).toMatchObject({ a, b });
+  });
+
+  test("in the row that numbers the commits costs nothing", async () => {
+    const environment = new Environment(join(directory, "store.mdb"), { readOnly: true });
+    const { commit, nextMessageId } = environment.head()!;
+    await environment.close();
+    const value = Buffer.alloc(13);
+    writeU64(value, 4, nextMessageId);
+    value[12] = 1;
+    flipInFile(directory, seal(value, commit), 9);
+    expect((await check()).problems).toMatchObject([{ kind: "head" }]);
+    expect((await repair()).losses).toEqual([]);
+    expect(await readSample(directory)).toMatchObject({ a, b });
+  });
+
+  test.each(["exchange/events", "queue/a", "queue/b", "binding/1", "engine/reserved-queue-ids"])(
+    "in the record %s loses no message",
+    async (name) => {
+      const row = (await rowsOf(directory, "records")).find(
+        ({ key }) => Buffer.from(key).toString() === name,
+      )!;
+      flipInFile(directory, row.value, row.value.length - 3);
+      expect((await check()).problems[0]).toMatchObject({ kind: "damaged-row", table: "records" });
+      await repair();
+      expect(await readSample(directory)).toEqual({ a, b, clean: false });
+    },
+  );
+});
+
+describe("rows that do not fit each other", () => {
+  test("a state row without a run, and reference counts without messages, are found and removed", async () => {
+    await changeRows(directory, (writes) => {
+      const state = { settled: new Uint8Array(4), attempts: undefined };
+      writes.put("state", runKey(1, 9_000_000), encodeState(state, 3, 1));
+      writes.put("refs", messageKey(9_000_000), encodeReferences(new Uint32Array([1]), 9_000_000));
+    });
+    expect((await check()).problems).toMatchObject([
+      { kind: "orphan", table: "state", queue: "a" },
+      { kind: "orphan", table: "refs" },
+    ]);
+    expect((await repair()).losses).toEqual([]);
+    expect(await readSample(directory)).toEqual({ a, b, clean: false });
+  });
+
+  test("messages that nobody refers to, and references that are not there, are found and corrected", async () => {
+    const runs = (await rowsOf(directory, "index")).map(({ key }) => key);
+    const round = (key: Uint8Array) => Buffer.from(key).readUInt32BE(12);
+    await changeRows(directory, (writes) => {
+      // The last round loses all its runs, the one before only that of queue "a".
+      for (const key of runs) {
+        if (round(key) === 39 * perRound + 1) writes.remove("index", key);
+        if (round(key) === 38 * perRound + 1 && key[7] === 1) writes.remove("index", key);
+      }
+    });
+    const kinds = (await check()).problems.map(({ kind, table }) => `${kind} ${table}`);
+    expect(kinds).toEqual(["references refs", "orphan messages", "counters counters", "counters counters"]);
+    const { after } = await repair();
+    expect(after.tables.messages).toMatchObject({ rows: 39 });
+    expect(await readSample(directory)).toEqual({
+      a: without(a, 38 * perRound + 1, 40 * perRound),
+      b: without(b, 39 * perRound + 1, 40 * perRound),
+      clean: false,
+    });
+  });
+
+  test("wrong counters are found and counted again", async () => {
+    const wrong = { nextSeq: 7, messages: 12, bytes: 34 };
+    await changeRows(directory, (writes) => writes.put("counters", queueKey(1), encodeCounters(wrong, 1)));
+    expect((await check()).problems).toMatchObject([{ kind: "counters", queue: "a" }]);
+    expect((await repair()).losses).toEqual([]);
+    expect(await readSample(directory)).toEqual({ a, b, clean: false });
+  });
+
+  test("a binding to nothing is found and removed; a queue without its record keeps its messages", async () => {
+    await changeRows(directory, (writes) => {
+      const binding = { exchange: "gone", queue: "b", routingKey: "", arguments: {} };
+      writes.put("records", Buffer.from("binding/3"), encodeRecord(binding));
+      writes.remove("records", Buffer.from("queue/a"));
+    });
+    const texts = (await check()).problems.map(({ text }) => text);
+    expect(texts).toContainEqual(expect.stringContaining('binds to the exchange "gone", which is not there'));
+    expect(texts).toContainEqual(expect.stringContaining("but no record of the queue"));
+    const { losses, after } = await repair();
+    expect(losses[0]).toBe(
+      'queue 1: its name is lost; its messages are in the queue "recovered-queue-1" now',
+    );
+    expect(after.queues.find(({ id }) => id === 1)).toMatchObject({
+      name: "recovered-queue-1",
+      messages: a.length,
+    });
+  });
+});
+
+describe("repairing", () => {
+  test("is refused while the file of an earlier repair is there, and changes nothing then", async () => {
+    await flip("index", 0);
+    writeFileSync(join(directory, "store.mdb.before-repair"), "");
+    const before = readFileSync(join(directory, "store.mdb"));
+    await expect(repairFile(directory, options)).rejects.toThrow("from an earlier repair");
+    expect(readFileSync(join(directory, "store.mdb")).equals(before)).toBe(true);
+  });
+
+  test("leaves the old file alone if it may not finish", async () => {
+    await flip("index", 0);
+    const before = readFileSync(join(directory, "store.mdb"));
+    await expect(repairFile(directory, { ...options, mayFinish: () => false })).rejects.toThrow("lock");
+    expect(readFileSync(join(directory, "store.mdb")).equals(before)).toBe(true);
+    expect(existsSync(join(directory, "store.mdb.repairing"))).toBe(false);
+    expect(existsSync(join(directory, "store.mdb.before-repair"))).toBe(false);
+  });
+});

@@ -1,0 +1,147 @@
+/**
+ * Churns a store at full speed and prints what it saw, a line of JSON every second and one at the end.
+ *
+ *     node --import tsx churn-child.ts DIRECTORY SECONDS SEED
+ */
+import { statSync } from "node:fs";
+import { join } from "node:path";
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
+import { MaintenanceLoop } from "../../../server/embedded/maintenance-loop.ts";
+import { LmdbStore } from "../../../server/embedded/store/lmdb-store.ts";
+import { ChurnModel, type ChurnQueue, isIntact } from "./churn-model.ts";
+import { seeded } from "./seeded.ts";
+
+export interface ChurnLine {
+  readonly seconds: number;
+  readonly published: number;
+  readonly publishedBytes: number;
+  readonly settled: number;
+  readonly purged: number;
+  readonly browsed: number;
+  readonly liveBytes: number;
+  readonly peakLiveBytes: number;
+  readonly fileBytes: number;
+  /** By what held the read transaction; only what was longer than all before is noted. */
+  readonly longestReadMs: { readonly commit: number; readonly load: number; readonly maintain: number };
+  /** Of the last line: what was left is right, before and after opening again. */
+  readonly done: boolean;
+}
+
+const [directory, seconds, seed] = process.argv.slice(2) as [string, string, string];
+const commitsUnderWay = 3;
+const random = seeded(Number(seed));
+const model = new ChurnModel({ queues: 50, random, maxLiveBytes: 200_000_000 });
+const store = new LmdbStore({ directory });
+await store.open();
+const startMs = performance.now();
+let isOver = false;
+let browsed = 0;
+const longestReadMs = { commit: 0, load: 0, maintain: 0 };
+
+/** The store keeps the longest read only; whatever has just made it longer was that read. */
+let knownLongestMs = 0;
+function noteRead(from: LmdbStore, what: keyof typeof longestReadMs): void {
+  if (from.longestReadMs <= knownLongestMs) return;
+  longestReadMs[what] = from.longestReadMs;
+  knownLongestMs = from.longestReadMs;
+}
+
+function fail(error: unknown): void {
+  process.stderr.write(`${(error as Error).stack}\n`);
+  process.exit(3);
+}
+
+async function commit(): Promise<void> {
+  while (!isOver) {
+    const { changes, flushed } = model.next();
+    const committed = store.commit(changes);
+    noteRead(store, "commit");
+    await committed;
+    flushed();
+  }
+}
+
+/** Compares a window of a queue with what must be there. */
+function browse(from: LmdbStore, queue: ChurnQueue, first: number, maxEntries: number): number {
+  const expected = queue.live.slice(first, first + maxEntries).filter(({ seq }) => seq <= queue.flushedSeq);
+  const fromSeq = queue.live[first]?.seq ?? 0;
+  const loaded = from.load(queue.id, fromSeq, queue.flushedSeq, maxEntries, 1_000_000);
+  noteRead(from, "load");
+  for (const [i, { seq, messageId, envelope }] of loaded.entries()) {
+    if (seq !== expected[i]?.seq)
+      throw new Error(`queue ${queue.id}: ${seq} where ${expected[i]?.seq} was to be`);
+    if (!isIntact(messageId, envelope))
+      throw new Error(`queue ${queue.id}: the envelope of ${seq} is not right`);
+  }
+  const bytes = loaded.reduce((sum, { envelope }) => sum + envelope.length, 0);
+  if (loaded.length < expected.length && bytes <= 1_000_000)
+    throw new Error(`queue ${queue.id}: ${loaded.length} from ${fromSeq} on, not ${expected.length}`);
+  return loaded.length;
+}
+
+async function browseAtRandom(): Promise<void> {
+  while (!isOver) {
+    const queue = model.queues[Math.floor(random() * model.queues.length)]!;
+    browsed += browse(store, queue, Math.floor(random() * queue.live.length), 1 + Math.floor(random() * 500));
+    await sleep(2);
+  }
+}
+
+async function checkAll(from: LmdbStore): Promise<void> {
+  for (const queue of model.queues) {
+    for (let first = 0; first < queue.live.length; ) {
+      first += browse(from, queue, first, 500);
+      await nextTurn();
+    }
+  }
+}
+
+function report(done: boolean): void {
+  const line: ChurnLine = {
+    seconds: (performance.now() - startMs) / 1000,
+    published: model.published,
+    publishedBytes: model.publishedBytes,
+    settled: model.settled,
+    purged: model.purged,
+    browsed,
+    liveBytes: model.liveBytes,
+    peakLiveBytes: model.peakLiveBytes,
+    fileBytes: statSync(join(directory, "store.mdb")).size,
+    longestReadMs,
+    done,
+  };
+  process.stdout.write(`${JSON.stringify(line)}\n`);
+}
+
+const maintenance = new MaintenanceLoop({
+  store: {
+    maintain() {
+      const step = store.maintain();
+      noteRead(store, "maintain");
+      return step;
+    },
+  },
+  delay: (delayMs, callback) => void setTimeout(callback, delayMs).unref(),
+  // At full speed there always is a commit under way.
+  isBusy: () => true,
+  onFailure: fail,
+});
+maintenance.start();
+const reporting = setInterval(() => report(false), 1000);
+setTimeout(() => {
+  isOver = true;
+}, Number(seconds) * 1000);
+try {
+  await Promise.all([...Array.from({ length: commitsUnderWay }, commit), browseAtRandom()]);
+  clearInterval(reporting);
+  await maintenance.stop();
+  await checkAll(store);
+  await store.close({ clean: true });
+  const again = new LmdbStore({ directory });
+  await again.open();
+  await checkAll(again);
+  await again.close({ clean: true });
+  report(true);
+} catch (error) {
+  fail(error);
+}

@@ -30,19 +30,21 @@ export const workloads: readonly Workload[] = [
 ];
 
 /**
- * Those whose names contain one of `parts`; without parts all but the optional ones, which are run when a part is their
- * whole name. @throws Error that names a part that fits none.
+ * A part that is a whole name chooses that workload, any other part those whose names contain it. The optional ones want
+ * their whole name; without parts it is all the others. @throws Error that names a part that fits none.
  */
 export function chooseWorkloads(parts: readonly string[]): Workload[] {
   if (parts.length === 0) return workloads.filter(({ optional }) => optional !== true);
-  for (const part of parts) {
-    if (!workloads.some(({ name }) => name.includes(part))) {
-      throw new Error(
-        `No workload is called like ${part}. There are: ${workloads.map(({ name }) => name).join(", ")}.`,
-      );
-    }
-  }
-  return workloads.filter(({ name, optional }) =>
-    parts.some((part) => (optional === true ? name === part : name.includes(part))),
+  const chosen = new Set(parts.flatMap(workloadsLike));
+  return workloads.filter((workload) => chosen.has(workload));
+}
+
+function workloadsLike(part: string): Workload[] {
+  const named = workloads.find(({ name }) => name === part);
+  if (named !== undefined) return [named];
+  const alike = workloads.filter(({ name, optional }) => optional !== true && name.includes(part));
+  if (alike.length > 0) return alike;
+  throw new Error(
+    `No workload is called like ${part}. There are: ${workloads.map(({ name }) => name).join(", ")}.`,
   );
 }

@@ -245,7 +245,7 @@ describe("damage", () => {
     await damage(table, 1);
     await open();
     // What comes before it is given out first.
-    expect(seqs(everything(store, 1))).toEqual(range(1, 10));
+    expect(seqs(store.load(1, 1, 30, 100, 1e9))).toEqual(range(1, 10));
     const error = await refusal(() => store.load(1, 11, 30, 100, 1e9));
     expect(error.code).toBe("damaged");
     expect(error.message).toMatch(/^queue 1, entries 11 to /);
@@ -274,7 +274,7 @@ describe("damage", () => {
     await close();
     await damage("state", 1);
     await open();
-    expect(seqs(everything(store, 1))).toEqual(range(3, 10));
+    expect(seqs(store.load(1, 1, 30, 100, 1e9))).toEqual(range(3, 10));
     expect((await refusal(() => store.load(1, 11, 30, 100, 1e9))).range).toMatchObject({
       fromSeq: 11,
       toSeq: 20,

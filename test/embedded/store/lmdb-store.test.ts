@@ -115,6 +115,18 @@ describe("the directory", () => {
     expect(await readdir(directory)).toEqual(["holiday.jpg"]);
   });
 
+  test("that a power cut left half made is begun again", async () => {
+    // LMDB writes its first pages without syncing them: what is left of them would end the process.
+    await writeFile(join(directory, "store.json.new"), "");
+    await writeFile(join(directory, "store.mdb"), Buffer.alloc(8192));
+    await open();
+    await store.commit(published(1, 1, 3));
+    await close();
+    await open();
+    expect(seqs(everything(store, 1))).toEqual([1, 2, 3]);
+    expect(await readdir(directory)).not.toContain("store.json.new");
+  });
+
   test.each(["", "null", "[]", '{"format":"1"}'])("with the marker %j is refused", async (marker) => {
     await writeFile(join(directory, "store.json"), marker);
     expect((await refusal(() => open())).code).toBe("not-a-store");

@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import type { Address } from "./drivers/driver.ts";
-import type { Order, Report, Task, TaskResult } from "./roles/task.ts";
+import type { Order, Report, SetUp, Task, TaskResult } from "./roles/task.ts";
 
 const entry = fileURLToPath(new URL("./roles/load-generator.ts", import.meta.url));
 
@@ -14,11 +14,11 @@ export class LoadProcess {
   /** Called with the number of messages that a consumer has. */
   onConsumed: (count: number) => void = () => {};
   readonly #child: ChildProcess;
-  readonly #ready: Promise<number | undefined>;
+  readonly #ready: Promise<SetUp>;
 
   constructor(address: Address, task: Task) {
     this.#child = fork(entry, [JSON.stringify({ address, task })], { execArgv: ["--import", "tsx"] });
-    let isReady: (connectSeconds: number | undefined) => void = () => {};
+    let isReady: (setUp: SetUp) => void = () => {};
     let isFirst: (atMs: number) => void = () => {};
     const failures: ((error: Error) => void)[] = [];
     this.#ready = new Promise((resolve, reject) => {
@@ -32,7 +32,7 @@ export class LoadProcess {
     this.result = new Promise((resolve, reject) => {
       failures.push(reject);
       this.#child.on("message", (report: Report) => {
-        if (report.report === "ready") isReady(report.connectSeconds);
+        if (report.report === "ready") isReady(report);
         else if (report.report === "first") isFirst(report.atMs);
         else if (report.report === "consumed") this.onConsumed(report.count);
         else if (report.report === "done") resolve(report.result);
@@ -50,8 +50,8 @@ export class LoadProcess {
     for (const promise of [this.#ready, this.firstAtMs, this.result]) promise.catch(() => {});
   }
 
-  /** Resolves when it is set up, with how long its connections took if it tells. */
-  ready(): Promise<number | undefined> {
+  /** Resolves when it is set up. */
+  ready(): Promise<SetUp> {
     return this.#ready;
   }
 

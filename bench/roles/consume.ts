@@ -1,4 +1,5 @@
 import type { BrokerClient } from "../drivers/driver.ts";
+import { monotonicMs } from "../monotonic-clock.ts";
 import { routingBindings } from "./routing-keys.ts";
 import type { Stage } from "./stage.ts";
 import { Tally } from "./tally.ts";
@@ -6,8 +7,9 @@ import type { ConsumeBoundTask, ConsumeTask, TaskResult } from "./task.ts";
 
 export async function consume(client: BrokerClient, task: ConsumeTask, stage: Stage): Promise<TaskResult> {
   const tally = new Tally(stage, task);
+  const consumesSinceMs = monotonicMs();
   for (const queue of task.queues) await client.consume(queue, task, (body) => tally.add(body));
-  await stage.ready();
+  await stage.ready({ consumesSinceMs });
   return tally.result();
 }
 

@@ -1,4 +1,4 @@
-import type { Order, Report } from "./task.ts";
+import type { Order, Report, SetUp } from "./task.ts";
 
 /** A load generator's side of the talk with the process that started it. */
 export class Stage {
@@ -41,8 +41,8 @@ export class Stage {
   }
 
   /** Everything is set up: says so and waits for the start. */
-  async ready(connectSeconds?: number): Promise<void> {
-    this.tell({ report: "ready", ...(connectSeconds !== undefined && { connectSeconds }) });
+  async ready(setUp: SetUp = {}): Promise<void> {
+    this.tell({ report: "ready", ...setUp });
     await this.#go;
   }
 }

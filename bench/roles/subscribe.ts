@@ -24,7 +24,6 @@ export async function subscribe(
     }
   };
   await Promise.all(Array.from({ length: openingAtOnce }, open));
-  const connectSeconds = (monotonicMs() - startedAtMs) / 1000;
-  await stage.ready(connectSeconds);
-  return { ...(await tally.result()), connectSeconds };
+  await stage.ready({ connectSeconds: (monotonicMs() - startedAtMs) / 1000 });
+  return tally.result();
 }

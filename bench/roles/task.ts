@@ -81,8 +81,6 @@ export interface TaskResult {
   readonly warm: { readonly count: number; readonly atMs: number };
   /** From publish to callback, of messages that carry their time, without the first fifth. */
   readonly latencyMs?: { readonly p50: number; readonly p99: number; readonly p999: number };
-  /** From the first connection to the last subscription. */
-  readonly connectSeconds?: number;
 }
 
 /** What a load generator is told. */
@@ -93,9 +91,17 @@ export type Order =
   | { readonly order: "consumed"; readonly count: number }
   | { readonly order: "leave" };
 
+/** How it went until a load generator was set up. */
+export interface SetUp {
+  /** From the first connection to the last subscription. */
+  readonly connectSeconds?: number;
+  /** When it asked for messages, on `monotonicMs`. */
+  readonly consumesSinceMs?: number;
+}
+
 /** What a load generator tells. */
 export type Report =
-  | { readonly report: "ready"; readonly connectSeconds?: number }
+  | ({ readonly report: "ready" } & SetUp)
   | { readonly report: "first"; readonly atMs: number }
   | { readonly report: "consumed"; readonly count: number }
   | { readonly report: "done"; readonly result: TaskResult }

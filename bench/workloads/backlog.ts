@@ -47,10 +47,10 @@ async function measure(round: Round, messages: number): Promise<Sample> {
 
   const stoppedAtMs = monotonicMs();
   await restart?.();
-  // The consumer's own start is not the broker's restart: the broker is measured from the moment that it listens.
+  // The consumer's own start is not the broker's restart: it is left out.
   const restartMs = monotonicMs() - stoppedAtMs;
   const consumer = await round.start(consumeTask(queue));
-  const goAtMs = monotonicMs();
+  const { consumesSinceMs = Number.NaN } = await consumer.ready();
   consumer.tell({ order: "go" });
   consumer.tell({ order: "expect", count: messages });
   const firstAtMs = await consumer.firstAtMs;
@@ -62,7 +62,7 @@ async function measure(round: Round, messages: number): Promise<Sample> {
       fill: (messages * 1000) / (produced.endedAtMs - produced.startedAtMs),
       ...(memoryBefore !== undefined && { memory: ((memoryAfter ?? 0) - memoryBefore) / mib }),
       ...(disk !== undefined && { disk: disk / (messages * bytes) }),
-      ...(restart !== undefined && { restart: (restartMs + Math.max(0, firstAtMs - goAtMs)) / 1000 }),
+      ...(restart !== undefined && { restart: (restartMs + firstAtMs - consumesSinceMs) / 1000 }),
       drain: (messages * 1000) / (drained.endedAtMs - drained.startedAtMs),
     },
   };

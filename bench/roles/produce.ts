@@ -2,6 +2,7 @@ import { setTimeout } from "node:timers/promises";
 import type { BrokerClient, Publisher } from "../drivers/driver.ts";
 import { monotonicMs } from "../monotonic-clock.ts";
 import { cpuSecondsSince } from "./cpu-seconds.ts";
+import { writePublishTime } from "./publish-time.ts";
 import { routingKey } from "./routing-keys.ts";
 import type { Stage } from "./stage.ts";
 import type { ProduceTask, TaskResult } from "./task.ts";
@@ -73,7 +74,7 @@ function bodies({ bytes, timed }: ProduceTask): () => Buffer {
   if (!timed) return () => template;
   return () => {
     const body = Buffer.from(template);
-    body.writeDoubleBE(monotonicMs(), 0);
+    writePublishTime(body, monotonicMs());
     return body;
   };
 }

@@ -1,6 +1,7 @@
 import { monotonicMs } from "../monotonic-clock.ts";
 import { percentile } from "../statistics.ts";
 import { cpuSecondsSince } from "./cpu-seconds.ts";
+import { readPublishTime } from "./publish-time.ts";
 import type { Stage } from "./stage.ts";
 import type { TaskResult } from "./task.ts";
 import { WarmMark } from "./warm-mark.ts";
@@ -14,7 +15,7 @@ const warmUpPart = 0.2;
 
 /** What is wanted besides the count. Both cost time with every message or every few milliseconds. */
 export interface TallyOptions {
-  /** Messages carry the time of their publish in their first eight bytes. */
+  /** Messages carry the time of their publish. */
   readonly timed: boolean;
   /** Tell the progress while at work. */
   readonly reports: boolean;
@@ -52,10 +53,7 @@ export class Tally {
 
   add(body: Uint8Array): void {
     if (this.#count++ === 0) this.#begin();
-    if (this.#options.timed) {
-      const publishedAtMs = new DataView(body.buffer, body.byteOffset, 8).getFloat64(0);
-      this.#latencies.push(monotonicMs() - publishedAtMs);
-    }
+    if (this.#options.timed) this.#latencies.push(monotonicMs() - readPublishTime(body));
     if (this.#count >= this.#stage.expected) this.#lookForEnd();
   }
 

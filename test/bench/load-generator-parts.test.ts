@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { InFlight } from "../../bench/drivers/in-flight.ts";
 import { inodesOf } from "../../bench/process-figures.ts";
+import { readPublishTime, writePublishTime } from "../../bench/roles/publish-time.ts";
 import { routingBindings, routingKey } from "../../bench/roles/routing-keys.ts";
 import { warmRate } from "../../bench/roles/warm-mark.ts";
 
@@ -39,6 +40,15 @@ describe("what a load generator has in flight", () => {
     inFlight.fail(new Error("no"));
     await expect(waiting).rejects.toThrow("no");
     await expect(inFlight.untilEmpty()).rejects.toThrow("no");
+  });
+});
+
+describe("the time in a message", () => {
+  test.each([0, 0.001, 1234.567, 10_391_637.366, 2 ** 42])("of %d ms is read as it was written", (ms) => {
+    const body = new Uint8Array(100).fill(0x78);
+    writePublishTime(body, ms);
+    expect(readPublishTime(body)).toBe(ms);
+    expect(() => new TextDecoder("utf-8", { fatal: true }).decode(body)).not.toThrow();
   });
 });
 

@@ -1,5 +1,5 @@
-import { headersToJson } from "../protocol/header-json.ts";
 import type { Headers } from "../protocol/header-value.ts";
+import { argumentsContent } from "./arguments-content.ts";
 import type { Body } from "./body.ts";
 import type { Connection } from "./connection.ts";
 import type { PublishReceipt } from "./publish.ts";
@@ -14,6 +14,9 @@ export interface ExchangeDeclaration {
   readonly durable?: boolean;
   /** Goes when its last binding goes. Default false. */
   readonly autoDelete?: boolean;
+  /** Exchange that gets what this one has no binding for. It need not exist yet. */
+  readonly alternateExchange?: string;
+  /** Arguments by their names, for what a newer broker knows. */
   readonly arguments?: Headers;
   readonly signal?: AbortSignal;
 }
@@ -35,13 +38,13 @@ export class Exchange {
    * @throws PosthornError `precondition-failed` if it is there and differs, `access-refused`, `not-implemented`, …
    */
   async declare(declaration: ExchangeDeclaration): Promise<this> {
-    const { type, durable, autoDelete, arguments: table, signal } = declaration;
+    const { type, durable, autoDelete, alternateExchange, arguments: others, signal } = declaration;
     const content = {
       exchange: this.name,
       exchangeType: type,
       ...(durable !== undefined && { durable }),
       ...(autoDelete !== undefined && { autoDelete }),
-      ...(table !== undefined && { arguments: headersToJson(table) }),
+      ...argumentsContent({ alternateExchange, ...others }),
     };
     await this.#connection.request("exchange.declare", content, { signal, repeatable: true });
     this.#connection.topology.exchangeDeclared(content);

@@ -1,5 +1,6 @@
 import { headersToJson } from "../protocol/header-json.ts";
 import type { Headers } from "../protocol/header-value.ts";
+import { argumentsContent } from "./arguments-content.ts";
 import type { Body } from "./body.ts";
 import type { Connection } from "./connection.ts";
 import { type ConsumeOptions, Consumer, type MessageHandler } from "./consumer.ts";
@@ -8,15 +9,17 @@ import type { ReceivedMessage } from "./message.ts";
 import { MessageStream, type StreamOptions } from "./message-stream.ts";
 import type { PublishReceipt } from "./publish.ts";
 import type { PublishOptions } from "./publish-encoder.ts";
+import type { QueueArguments } from "./queue-arguments.ts";
 import type { QueueName } from "./queue-name.ts";
 
-export interface QueueDeclaration {
+export interface QueueDeclaration extends QueueArguments {
   /** Survives a restart of the broker, with its persistent messages. Default true; exclusive queues never do. */
   readonly durable?: boolean;
   /** Only for this connection, and deleted when it ends. Default false. */
   readonly exclusive?: boolean;
   /** Deleted when its last consumer goes, if it ever had one. Default false. */
   readonly autoDelete?: boolean;
+  /** Arguments by their names, for what a newer broker knows. */
   readonly arguments?: Headers;
   readonly signal?: AbortSignal;
 }
@@ -56,16 +59,17 @@ export class Queue {
 
   /**
    * Creates the queue, or checks that it is there and the same. It is declared again after a reconnect.
-   * @throws PosthornError `precondition-failed` if it is there and differs, `resource-locked`, `access-refused`, …
+   * @throws PosthornError `precondition-failed` if it is there and differs; `invalid-argument` for an argument that is not
+   * known, not allowed, or does not go with another, which `details.argument` names; `resource-locked`, `access-refused`, …
    */
   async declare(declaration: QueueDeclaration = {}): Promise<this> {
-    const { durable, exclusive, autoDelete, arguments: table, signal } = declaration;
+    const { durable, exclusive, autoDelete, arguments: others, signal, ...known } = declaration;
     const content = {
       ...(!this.#name.serverNamed && { queue: this.name }),
       ...(durable !== undefined && { durable }),
       ...(exclusive !== undefined && { exclusive }),
       ...(autoDelete !== undefined && { autoDelete }),
-      ...(table !== undefined && { arguments: headersToJson(table) }),
+      ...argumentsContent({ ...known, ...others }),
     };
     const reply = await this.#connection.request("queue.declare", content, { signal, repeatable: true });
     this.#name.assign(reply.queue);

@@ -1,7 +1,7 @@
 import { PosthornError } from "../protocol/errors.ts";
 import type { Reply } from "../protocol/frames.ts";
-import { headersToJson } from "../protocol/header-json.ts";
 import type { Headers } from "../protocol/header-value.ts";
+import { argumentsContent } from "./arguments-content.ts";
 import type { ReceivedMessage } from "./message.ts";
 import type { QueueName } from "./queue-name.ts";
 import type { Runtime } from "./runtime.ts";
@@ -22,6 +22,13 @@ export interface SubscriptionOptions {
    * `buffer-full`. Default 10,000.
    */
   readonly maxBuffered?: number;
+  /** Consumers of higher priority get all messages while they can take them. Default 0. */
+  readonly priority?: number;
+  /** Most bytes of unsettled messages; a single larger message still comes. Default: no limit besides `prefetch`. */
+  readonly prefetchBytes?: number;
+  /** Milliseconds that a delivery may stay unsettled before the message comes back. Default: the queue's `ackTimeout`. */
+  readonly ackTimeout?: number;
+  /** Arguments by their names, for what a newer broker knows. */
   readonly arguments?: Headers;
 }
 
@@ -214,14 +221,14 @@ export class Subscription implements DeliveryTarget {
   }
 
   #request(): RequestContent<"queue.consume"> {
-    const { prefetch, noAck, exclusive, consumerTag, arguments: table } = this.#options;
+    const { prefetch, noAck, exclusive, consumerTag, priority, prefetchBytes, ackTimeout } = this.#options;
     return {
       queue: this.queue.current,
       ...(prefetch !== undefined && { prefetch }),
       ...(noAck !== undefined && { noAck }),
       ...(exclusive !== undefined && { exclusive }),
       ...(consumerTag !== undefined && { consumerTag }),
-      ...(table !== undefined && { arguments: headersToJson(table) }),
+      ...argumentsContent({ priority, prefetchBytes, ackTimeout, ...this.#options.arguments }),
     };
   }
 

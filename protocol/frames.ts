@@ -158,7 +158,7 @@ export const requests = {
       passive: flag(
         "Only check that it is there: `not-found` otherwise. Nothing else is compared. Default false.",
       ),
-      arguments: optional(table("None are known yet.")),
+      arguments: optional(table('See "Arguments".')),
     },
     {},
   ),
@@ -181,7 +181,7 @@ export const requests = {
       passive: flag(
         "Only check that it is there: `not-found` otherwise. Nothing else is compared. Default false.",
       ),
-      arguments: optional(table("None are known yet.")),
+      arguments: optional(table('See "Arguments".')),
     },
     {
       queue: string({ description: "Name of the queue." }),
@@ -259,7 +259,7 @@ export const requests = {
         "Deliveries count as settled when sent and are not numbered; prefetch does not apply. Default false.",
       ),
       exclusive: flag("Be the queue's only consumer: refused if it has another. Default false."),
-      arguments: optional(table("None are known yet.")),
+      arguments: optional(table('See "Arguments".')),
     },
     {
       consumer: number("The consumer's number in this session: deliveries and settlements carry it."),

@@ -49,6 +49,11 @@ export function integer(limits: { minimum: number; maximum: number; description?
   return required<number>({ type: "integer", ...limits });
 }
 
+/** Any number, also one with a fraction. */
+export function number(limits: { minimum: number; maximum: number; description?: string }) {
+  return required<number>({ type: "number", ...limits });
+}
+
 export function boolean(description?: string) {
   return required<boolean>({ type: "boolean", ...(description === undefined ? {} : { description }) });
 }

@@ -4,6 +4,7 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { argumentTables } from "../protocol/arguments.ts";
 import { deliverFlags, publishFlags } from "../protocol/binary-frames.ts";
 import { envelopeFlags } from "../protocol/envelope.ts";
 import { type ErrorRow, errorCatalogue } from "../protocol/errors.ts";
@@ -18,6 +19,7 @@ import {
 } from "../protocol/frames.ts";
 import { headerTags } from "../protocol/headers.ts";
 import type { Fields, JsonSchema } from "../protocol/schema.ts";
+import { notBuilt } from "../server/broker/not-built.ts";
 
 export const documentPath = join(import.meta.dirname, "..", "docs", "protocol.md");
 
@@ -38,6 +40,8 @@ function typeOf(schema: JsonSchema): string {
   switch (schema.type) {
     case "integer":
       return `integer, ${formatNumber(schema.minimum as number)} to ${formatNumber(schema.maximum as number)}`;
+    case "number":
+      return `number, ${formatNumber(schema.minimum as number)} to ${formatNumber(schema.maximum as number)}`;
     case "string":
       return schema.maxLength === undefined ? "string" : `string, up to ${String(schema.maxLength)}`;
     case undefined:
@@ -66,6 +70,17 @@ function fieldTable(fields: Fields, without: readonly string[] = []): string {
   const needed = shown.filter(([, field]) => !field.optional).map(([name]) => name);
   const rows = fieldRows(Object.fromEntries(shown.map(([name, field]) => [name, field.json])), needed);
   return table(["Field", "Type", "Needed", "Meaning"], rows);
+}
+
+function argumentTable(fields: Fields): string {
+  const rows = fieldRows(
+    Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, field.json])),
+    [],
+  );
+  return table(
+    ["Argument", "Type", "Meaning"],
+    rows.map(([name, type, , meaning]) => [name!, type!, meaning!]),
+  );
 }
 
 function answerTable(fields: Fields): string {
@@ -206,6 +221,17 @@ export const protocolTables: ReadonlyMap<string, string> = new Map([
   ["flags of publish", bits(publishFlags)],
   ["flags of deliver", bits(deliverFlags)],
   ["outcomes", bits(outcomeCodes)],
+  ...Object.entries(argumentTables).map(([kind, fields]): [string, string] => [
+    `arguments of ${kind}s`,
+    argumentTable(fields),
+  ]),
+  [
+    "arguments not built",
+    Object.entries(notBuilt)
+      .filter(([, names]) => names.length > 0)
+      .map(([kind, names]) => `- of ${kind}s: ${names.map((name) => `\`${name}\``).join(", ")}`)
+      .join("\n"),
+  ],
   ["errors of requests", table(["Code", "Number", "AMQP", "Retry", "Meaning"], errorRows("request"))],
   [
     "errors that end a session",

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { readArguments } from "../../protocol/argument-check.ts";
 import { publishFlags } from "../../protocol/binary-frames.ts";
 import { ByteWriter } from "../../protocol/byte-writer.ts";
 import { type EnvelopeHead, envelopeFlags } from "../../protocol/envelope.ts";
@@ -7,6 +8,7 @@ import type { Reply, RequestFrame, RequestType } from "../../protocol/frames.ts"
 import { headersFromJson } from "../../protocol/header-json.ts";
 import type { Headers } from "../../protocol/header-value.ts";
 import { writeTable } from "../../protocol/headers.ts";
+import { queueSettings } from "../../protocol/queue-settings.ts";
 import type {
   Blocked,
   Delivery,
@@ -22,12 +24,12 @@ import type {
 import type { BrokerEventListener } from "./broker-event.ts";
 import {
   assertName,
-  assertNoArguments,
   assertNotDefaultExchange,
   assertRoutingKey,
   isReserved,
   reservedName,
 } from "./name-rules.ts";
+import { assertBuilt } from "./not-built.ts";
 import type { Visitor } from "./visitor.ts";
 
 export interface BrokerLimits {
@@ -95,8 +97,9 @@ export class Broker {
       throw new PosthornError("not-implemented", "Internal exchanges are not implemented yet.", {
         field: "internal",
       });
-    const args = this.#readArguments(asked.arguments);
-    assertNoArguments("exchange", args);
+    const args = this.#argumentsFrom(asked.arguments);
+    assertBuilt("exchange", args);
+    readArguments("exchange", args);
     if (isReserved(exchange))
       await this.#expectReserved("exchange", exchange, this.#engine.checkExchange(exchange));
     await this.#engine.declareExchange({
@@ -135,8 +138,9 @@ export class Broker {
     const { durable = true, exclusive = false, autoDelete = false, passive = false } = asked;
     assertName("queue", queue);
     if (passive) return queueReply(await this.#engine.checkQueue(queue, visitor));
-    const args = this.#readArguments(asked.arguments);
-    assertNoArguments("queue", args);
+    const args = this.#argumentsFrom(asked.arguments);
+    assertBuilt("queue", args);
+    queueSettings(args);
     if (isReserved(queue) && !isGenerated) {
       await this.#expectReserved("queue", queue, this.#engine.checkQueue(queue, visitor));
     }
@@ -172,7 +176,7 @@ export class Broker {
     const { exchange } = asked;
     assertNotDefaultExchange(exchange);
     assertRoutingKey(routingKey);
-    const args = this.#readArguments(asked.arguments);
+    const args = this.#argumentsFrom(asked.arguments);
     await this.#engine.bindQueue({ queue, exchange, routingKey, arguments: args }, visitor);
     this.#onEvent({ type: "queue-bound", queue, exchange, routingKey, by: visitor.name });
     return {};
@@ -186,7 +190,7 @@ export class Broker {
   ): Promise<Reply<"queue.unbind">> {
     const { exchange } = asked;
     assertNotDefaultExchange(exchange);
-    const args = this.#readArguments(asked.arguments);
+    const args = this.#argumentsFrom(asked.arguments);
     await this.#engine.unbindQueue({ queue, exchange, routingKey, arguments: args }, visitor);
     this.#onEvent({ type: "queue-unbound", queue, exchange, routingKey, by: visitor.name });
     return {};
@@ -208,8 +212,15 @@ export class Broker {
   ): Promise<Subscription> {
     const { noAck = false, exclusive = false } = asked;
     assertName("consumer", consumerTag);
-    assertNoArguments("consumer", this.#readArguments(asked.arguments));
-    const options = { consumerTag, prefetch: this.prefetchFor(asked.prefetch), noAck, exclusive };
+    const args = this.#argumentsFrom(asked.arguments);
+    assertBuilt("consumer", args);
+    const {
+      priority = 0,
+      prefetchBytes = Number.POSITIVE_INFINITY,
+      ackTimeout,
+    } = readArguments("consumer", args);
+    const prefetch = this.prefetchFor(asked.prefetch);
+    const options = { consumerTag, prefetch, noAck, exclusive, priority, prefetchBytes, ackTimeout };
     const subscription = await this.#engine.subscribe(queue, options, visitor, sink);
     this.#onEvent({ type: "consumer-started", queue, consumerTag, by: visitor.name });
     return subscription;
@@ -303,7 +314,7 @@ export class Broker {
   }
 
   /** @throws PosthornError `invalid-frame`, `limit-exceeded` */
-  #readArguments(json: { readonly [name: string]: unknown } | undefined): Headers {
+  #argumentsFrom(json: { readonly [name: string]: unknown } | undefined): Headers {
     if (json === undefined) return {};
     const args = headersFromJson(json);
     // They are kept for as long as what they belong to.

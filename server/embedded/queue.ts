@@ -1,4 +1,5 @@
 import type { Headers } from "../../protocol/header-value.ts";
+import { type QueueSettings, queueSettings } from "../../protocol/queue-settings.ts";
 import type { Owner, QueueDeclaration, QueueStatus } from "../engine/engine.ts";
 import type { Consumer } from "./consumer.ts";
 import { Entry } from "./entry.ts";
@@ -43,6 +44,8 @@ export class Queue {
   readonly durable: boolean;
   readonly autoDelete: boolean;
   readonly arguments: Headers;
+  /** What {@link arguments} come to. */
+  readonly settings: QueueSettings;
   /** Whom an exclusive queue belongs to. */
   readonly owner: Owner | undefined;
   readonly bindings = new Set<Binding>();
@@ -72,6 +75,7 @@ export class Queue {
     this.durable = declaration.durable && owner === undefined;
     this.autoDelete = declaration.autoDelete;
     this.arguments = declaration.arguments;
+    this.settings = queueSettings(declaration.arguments);
     this.owner = owner;
     this.#host = host;
     this.#ready = new ReadyList(host.memory, (fromSeq, toSeq, maxEntries, maxBytes) =>

@@ -116,6 +116,7 @@ export interface QueueDeclaration {
   readonly durable: boolean;
   readonly exclusive: boolean;
   readonly autoDelete: boolean;
+  /** Those of `protocol/arguments.ts`, checked by `queueSettings`. */
   readonly arguments: Headers;
 }
 
@@ -166,6 +167,12 @@ export interface SubscribeOptions {
   readonly prefetch: number;
   readonly noAck: boolean;
   readonly exclusive: boolean;
+  /** Higher ones are served first. */
+  readonly priority: number;
+  /** Most bytes of unsettled deliveries; a larger one goes alone. `Infinity`: no such limit. */
+  readonly prefetchBytes: number;
+  /** Milliseconds that a delivery may stay unsettled; `undefined`: as the queue has it. */
+  readonly ackTimeout: number | undefined;
 }
 
 /** A message handed out, and the reference by which it is settled. Opaque otherwise. */

@@ -215,5 +215,14 @@ export class RecordingConsumer implements DeliverySink {
 }
 
 export function subscribing(properties: Partial<SubscribeOptions> = {}): SubscribeOptions {
-  return { consumerTag: "tag", prefetch: 100, noAck: false, exclusive: false, ...properties };
+  return {
+    consumerTag: "tag",
+    prefetch: 100,
+    noAck: false,
+    exclusive: false,
+    priority: 0,
+    prefetchBytes: Number.POSITIVE_INFINITY,
+    ackTimeout: undefined,
+    ...properties,
+  };
 }

@@ -24,12 +24,20 @@ function publish(firstId: number, count: number, envelope: Uint8Array, queues: n
   const appended: NewEntry[] = [];
   for (let id = firstId; id < firstId + count; id++) {
     messages.push({ id, envelope });
-    appended.push({ seq: id, messageId: id, flags: 0, bytes: envelope.length, priority: 0 });
+    appended.push({
+      seq: id,
+      messageId: id,
+      flags: 0,
+      bytes: envelope.length,
+      priority: 0,
+      expiresAt: 0,
+      note: undefined,
+    });
   }
   const counters = { nextSeq: firstId + count, messages: firstId + count - 1, bytes: 0 };
   const changes = [];
   for (let i = 0; i < queues; i++)
-    changes.push({ queue: queue + i, counters, appended, settled: [], attempted: [] });
+    changes.push({ queue: queue + i, counters, appended, settled: [], attempted: [], noted: [] });
   return { messages, queues: changes, dropped: [], records: [] };
 }
 
@@ -39,7 +47,7 @@ function settle(firstSeq: number, count: number): Changes {
   const counters = { nextSeq: 1, messages: 0, bytes: 0 };
   return {
     messages: [],
-    queues: [{ queue, counters, appended: [], settled, attempted: [] }],
+    queues: [{ queue, counters, appended: [], settled, attempted: [], noted: [] }],
     dropped: [],
     records: [],
   };
@@ -135,7 +143,7 @@ await withStore(async (store, directory) => {
   const opened = await timed(() => again.open());
   figures.push({ what: "open with 3 M messages queued", value: `${(opened * 1000).toFixed(0)} ms` });
   const counters = { nextSeq: 1, messages: 0, bytes: 0 };
-  const queues = [{ queue, counters, appended: [], settled: [], attempted: [] }];
+  const queues = [{ queue, counters, appended: [], settled: [], attempted: [], noted: [] }];
   await again.commit({ messages: [], queues, dropped: [{ queue, fromSeq: 0, toSeq: total }], records: [] });
   figures.push({ what: "delete 3 M purged messages in the background", value: await maintainAll(again) });
   figures.push({ what: "longest read transaction", value: `${again.longestReadMs.toFixed(1)} ms` });

@@ -218,6 +218,6 @@ export class Committer {
 }
 
 /** Everything the queue had to write was settled before it was written. */
-function isNothing({ appended, settled, attempted, dropped }: PendingChanges): boolean {
-  return appended.length + settled.length + attempted.length + dropped.length === 0;
+function isNothing({ appended, settled, attempted, noted, dropped }: PendingChanges): boolean {
+  return appended.length + settled.length + attempted.length + noted.length + dropped.length === 0;
 }

@@ -53,6 +53,14 @@ export class Entry implements Delivery {
     return this.message.priority;
   }
 
+  get expiresAt(): number {
+    return 0;
+  }
+
+  get note(): Uint8Array | undefined {
+    return undefined;
+  }
+
   /** Survives a restart, once it is written. */
   get durable(): boolean {
     return this.message.persistent && this.queue.durable;

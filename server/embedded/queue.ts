@@ -33,6 +33,8 @@ export interface PendingChanges {
   settled: Entry[];
   /** Written entries whose attempts have changed. */
   attempted: Entry[];
+  /** Written entries whose note has changed. */
+  noted: Entry[];
   dropped: DroppedRange[];
 }
 
@@ -62,7 +64,7 @@ export class Queue {
 
   readonly #ready: ReadyList;
   readonly #host: QueueHost;
-  #pending: PendingChanges = { appended: [], settled: [], attempted: [], dropped: [] };
+  #pending: PendingChanges = { appended: [], settled: [], attempted: [], noted: [], dropped: [] };
   #nextSeq = 1;
   #unsettled = 0;
   #everWritten = false;
@@ -184,14 +186,14 @@ export class Queue {
     const dropped = this.#everWritten
       ? [{ queue: this.id, fromSeq: 0, toSeq: Number.POSITIVE_INFINITY }]
       : [];
-    this.#pending = { appended: [], settled: [], attempted: [], dropped };
+    this.#pending = { appended: [], settled: [], attempted: [], noted: [], dropped };
     if (this.#everWritten) this.#host.changed(this);
   }
 
   /** Hands the pending changes over to a commit; entries to append are `written` from here on. */
   takeChanges(): PendingChanges & { counters: QueueCounters } {
-    const { appended, settled, attempted, dropped } = this.#pending;
-    this.#pending = { appended: [], settled: [], attempted: [], dropped: [] };
+    const { appended, settled, attempted, noted, dropped } = this.#pending;
+    this.#pending = { appended: [], settled: [], attempted: [], noted: [], dropped: [] };
     const written: Entry[] = [];
     for (const entry of appended) {
       if (entry.storage !== "waiting") continue;
@@ -205,8 +207,15 @@ export class Queue {
     if (this.#pending.attempted.length > 0) this.#host.changed(this);
     for (const entry of settled) this.#countWritten(entry, -1);
     const counters = { nextSeq: this.#nextSeq, messages: this.#writtenMessages, bytes: this.#writtenBytes };
-    const stillThere = attempted.filter((entry) => entry.state !== "done");
-    return { appended: written, settled, attempted: stillThere, dropped, counters };
+    const isStillThere = (entry: Entry) => entry.state !== "done";
+    return {
+      appended: written,
+      settled,
+      attempted: attempted.filter(isStillThere),
+      noted: noted.filter(isStillThere),
+      dropped,
+      counters,
+    };
   }
 
   /** A commit that had entries up to `seq` is on disk. */

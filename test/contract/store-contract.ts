@@ -27,11 +27,11 @@ export function message(id: number, text = `message ${id}`): NewMessage {
 }
 
 export function entry(seq: number, messageId = seq, more: Partial<NewEntry> = {}): NewEntry {
-  return { seq, messageId, flags: 0, bytes: 10, priority: 0, ...more };
+  return { seq, messageId, flags: 0, bytes: 10, priority: 0, expiresAt: 0, note: undefined, ...more };
 }
 
 export function queueChanges(queue: number, changes: Partial<QueueChanges>): QueueChanges {
-  return { queue, counters: noCounters, appended: [], settled: [], attempted: [], ...changes };
+  return { queue, counters: noCounters, appended: [], settled: [], attempted: [], noted: [], ...changes };
 }
 
 export function changes(more: Partial<Changes>): Changes {
@@ -206,19 +206,19 @@ export function storeContract(name: string, makePlace: () => Promise<StorePlace>
 
     describe("loading", () => {
       test("an entry comes back with all that was said about it", async () => {
-        const appended = [entry(7, 3, { priority: 9 }), entry(8, 4, { flags: entryFlags.transient })];
+        const appended = [
+          entry(7, 3, { priority: 9, expiresAt: 1_800_000_000_123, bytes: 5 }),
+          entry(8, 4, { flags: entryFlags.transient, bytes: 0 }),
+        ];
         await store.commit(
           changes({
             messages: [message(3, "three"), message(4, "")],
             queues: [queueChanges(1, { appended })],
           }),
         );
-        const envelope = expect.any(Uint8Array);
         const loaded = everything(store, 1);
-        expect(loaded).toEqual([
-          { seq: 7, messageId: 3, flags: 0, priority: 9, attempts: 0, envelope },
-          { seq: 8, messageId: 4, flags: entryFlags.transient, priority: 0, attempts: 0, envelope },
-        ]);
+        const envelope = expect.any(Uint8Array);
+        expect(loaded).toEqual(appended.map((added) => ({ ...added, attempts: 0, envelope })));
         expect(loaded.map(text)).toEqual(["three", ""]);
       });
 

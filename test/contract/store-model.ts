@@ -179,7 +179,14 @@ class Run {
     const change = (queue: ModelQueue) => {
       const known = changed.get(queue);
       if (known !== undefined) return known;
-      const fresh = { queue: queue.id, counters: queue.counters, appended: [], settled: [], attempted: [] };
+      const fresh = {
+        queue: queue.id,
+        counters: queue.counters,
+        appended: [],
+        settled: [],
+        attempted: [],
+        noted: [],
+      };
       changed.set(queue, fresh);
       return fresh as NonNullable<typeof known>;
     };
@@ -227,7 +234,15 @@ class Run {
         const seq = queue.nextSeq + (bytes % 13 === 0 ? 2 : 0);
         queue.nextSeq = seq + 1;
         const flags = transient ? entryFlags.transient : 0;
-        const entry: NewEntry = { seq, messageId: id, flags, bytes, priority: bytes % 17 === 0 ? 5 : 0 };
+        const entry: NewEntry = {
+          seq,
+          messageId: id,
+          flags,
+          bytes,
+          priority: bytes % 17 === 0 ? 5 : 0,
+          expiresAt: 0,
+          note: undefined,
+        };
         queue.entries.push({ ...entry, attempts: 0 });
         const changes = change(queue);
         changes.appended = [...changes.appended, entry];

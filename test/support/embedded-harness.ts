@@ -1,5 +1,5 @@
 import { EmbeddedEngine } from "../../server/embedded/embedded-engine.ts";
-import type { Changes, LoadedEntry, Recovered, Store } from "../../server/embedded/store/store.ts";
+import type { Changes, LoadedEntry, Recovered, Scan, Store } from "../../server/embedded/store/store.ts";
 import type { EngineHarness, HarnessOptions } from "../contract/engine/harness.ts";
 
 /** A store that can be used again after its process has died. */
@@ -54,6 +54,14 @@ class FlushGate implements Store {
 
   load(...where: Parameters<Store["load"]>): LoadedEntry[] {
     return this.#store.load(...where);
+  }
+
+  loadOne(...where: Parameters<Store["loadOne"]>): LoadedEntry | undefined {
+    return this.#store.loadOne(...where);
+  }
+
+  scan(...where: Parameters<Store["scan"]>): Scan {
+    return this.#store.scan(...where);
   }
 
   freeBytes(): number {

@@ -20,6 +20,7 @@ import {
   type QueueCounters,
   type QueueId,
   type Recovered,
+  type Scan,
   type Store,
   StoreError,
 } from "./store.ts";
@@ -131,17 +132,15 @@ export class LmdbStore implements Store {
   }
 
   load(queue: QueueId, fromSeq: number, toSeq: number, maxEntries: number, maxBytes: number): LoadedEntry[] {
-    const { loader, environment } = this.#opened();
-    try {
-      return loader.load(queue, fromSeq, toSeq, maxEntries, maxBytes);
-    } catch (error) {
-      if (error instanceof StoreError) throw error;
-      throw new StoreError("io", `queue ${queue} cannot be read: ${(error as Error).message}`, {
-        cause: error,
-      });
-    } finally {
-      environment.endRead();
-    }
+    return this.#read(queue, (loader) => loader.load(queue, fromSeq, toSeq, maxEntries, maxBytes));
+  }
+
+  loadOne(queue: QueueId, seq: number): LoadedEntry | undefined {
+    return this.load(queue, seq, seq, 1, 0)[0];
+  }
+
+  scan(queue: QueueId, fromSeq: number, toSeq: number, maxEntries: number): Scan {
+    return this.#read(queue, (loader) => loader.scan(queue, fromSeq, toSeq, maxEntries));
   }
 
   /**
@@ -181,6 +180,19 @@ export class LmdbStore implements Store {
       this.#open = undefined;
       await environment.close();
       lock.release();
+    }
+  }
+
+  #read<Result>(queue: QueueId, read: (loader: EntryLoader) => Result): Result {
+    const { loader, environment } = this.#opened();
+    try {
+      return read(loader);
+    } catch (error) {
+      if (error instanceof StoreError) throw error;
+      const text = `queue ${queue} cannot be read: ${(error as Error).message}`;
+      throw new StoreError("io", text, { cause: error });
+    } finally {
+      environment.endRead();
     }
   }
 

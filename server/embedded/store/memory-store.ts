@@ -2,11 +2,14 @@ import {
   type Changes,
   entryFlags,
   type LoadedEntry,
+  maxNoteBytes,
   type QueueChanges,
   type QueueCounters,
   type QueueId,
   type Recovered,
+  type Scan,
   type Store,
+  type StoredEntry,
 } from "./store.ts";
 
 export interface MemoryStoreOptions {
@@ -19,12 +22,15 @@ interface StoredMessage {
   references: number;
 }
 
-interface StoredEntry {
+interface HeldEntry {
   readonly seq: number;
   readonly messageId: number;
   readonly flags: number;
+  readonly bytes: number;
   readonly priority: number;
+  readonly expiresAt: number;
   attempts: number;
+  note: Uint8Array | undefined;
   /** Settled or dropped; taken out of the list now and then. */
   isGone: boolean;
   /** A commit under way settles it. */
@@ -33,7 +39,7 @@ interface StoredEntry {
 
 /** In order of seq. */
 interface StoredQueue {
-  entries: StoredEntry[];
+  entries: HeldEntry[];
   gone: number;
 }
 
@@ -88,10 +94,10 @@ export class MemoryStore implements Store {
 
   commit(changes: Changes): Promise<void> {
     this.#checkOpen();
-    const copy = copyOf(changes);
-    for (const { queue, settled } of copy.queues)
-      for (const { seq } of settled) this.#noteSettling(queue, seq);
     return new Promise((resolve) => {
+      const copy = copyOf(changes);
+      for (const { queue, settled } of copy.queues)
+        for (const { seq } of settled) this.#noteSettling(queue, seq);
       this.#pending.push({ changes: copy, resolve });
       if (!this.#manualFlush) queueMicrotask(() => this.#flushOne());
     });
@@ -111,20 +117,28 @@ export class MemoryStore implements Store {
   }
 
   load(queue: QueueId, fromSeq: number, toSeq: number, maxEntries: number, maxBytes: number): LoadedEntry[] {
-    this.#checkOpen();
     const loaded: LoadedEntry[] = [];
-    const entries = this.#queues.get(queue)?.entries ?? [];
-    let bytes = 0;
-    for (let i = indexFrom(entries, fromSeq); i < entries.length; i++) {
-      const { seq, messageId, flags, priority, attempts, isGone, isGoing } = entries[i]!;
-      if (seq > toSeq) break;
-      if (isGone || isGoing || this.#isDropping(queue, seq)) continue;
-      const envelope = new Uint8Array(this.#messages.get(messageId)!.envelope);
-      loaded.push({ seq, messageId, flags, priority, attempts, envelope });
-      bytes += envelope.length;
-      if (loaded.length >= maxEntries || bytes > maxBytes) break;
+    let loadedBytes = 0;
+    for (const entry of this.#stored(queue, fromSeq, toSeq)) {
+      const envelope = new Uint8Array(this.#messages.get(entry.messageId)!.envelope);
+      loaded.push({ ...entry, envelope });
+      loadedBytes += envelope.length;
+      if (loaded.length >= maxEntries || loadedBytes > maxBytes) break;
     }
     return loaded;
+  }
+
+  loadOne(queue: QueueId, seq: number): LoadedEntry | undefined {
+    return this.load(queue, seq, seq, 1, 0)[0];
+  }
+
+  scan(queue: QueueId, fromSeq: number, toSeq: number, maxEntries: number): Scan {
+    const entries: StoredEntry[] = [];
+    for (const entry of this.#stored(queue, fromSeq, toSeq)) {
+      if (entries.length >= Math.max(1, maxEntries)) return { entries, nextSeq: entry.seq };
+      entries.push(entry);
+    }
+    return { entries, nextSeq: undefined };
   }
 
   freeBytes(): number {
@@ -145,6 +159,25 @@ export class MemoryStore implements Store {
     while (this.#pending.length > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
     this.#isOpen = false;
     this.#clean = clean;
+  }
+
+  /** The unsettled entries of a range, as the commits handed over have left them. */
+  *#stored(queue: QueueId, fromSeq: number, toSeq: number): Generator<StoredEntry> {
+    this.#checkOpen();
+    const entries = this.#queues.get(queue)?.entries ?? [];
+    for (let i = indexFrom(entries, fromSeq); i < entries.length; i++) {
+      const { isGone, isGoing, ...entry } = entries[i]!;
+      if (entry.seq > toSeq) return;
+      if (isGone || isGoing || this.#isDropping(queue, entry.seq)) continue;
+      for (const { changes } of this.#pending) {
+        for (const { queue: changed, attempted, noted } of changes.queues) {
+          if (changed !== queue) continue;
+          for (const { seq, attempts } of attempted) if (seq === entry.seq) entry.attempts = attempts;
+          for (const { seq, note } of noted) if (seq === entry.seq) entry.note = note;
+        }
+      }
+      yield { ...entry, note: entry.note && new Uint8Array(entry.note) };
+    }
   }
 
   #checkOpen(): void {
@@ -169,7 +202,7 @@ export class MemoryStore implements Store {
     );
   }
 
-  #entry(queue: QueueId, seq: number): StoredEntry | undefined {
+  #entry(queue: QueueId, seq: number): HeldEntry | undefined {
     const entries = this.#queues.get(queue)?.entries ?? [];
     const entry = entries[indexFrom(entries, seq)];
     return entry?.seq === seq && !entry.isGone ? entry : undefined;
@@ -208,15 +241,15 @@ export class MemoryStore implements Store {
       this.#queues.set(id, queue);
     }
     const settling = this.#settledBeforeFlush.get(id);
-    for (const { seq, messageId, flags, priority } of appended) {
-      const isGoing = settling?.delete(seq) ?? false;
-      queue.entries.push({ seq, messageId, flags, priority, attempts: 0, isGone: false, isGoing });
-      this.#messages.get(messageId)!.references++;
+    for (const entry of appended) {
+      const isGoing = settling?.delete(entry.seq) ?? false;
+      queue.entries.push({ ...entry, attempts: 0, isGone: false, isGoing });
+      this.#messages.get(entry.messageId)!.references++;
     }
     if (settling?.size === 0) this.#settledBeforeFlush.delete(id);
   }
 
-  #settle({ queue: id, settled, attempted }: QueueChanges): void {
+  #settle({ queue: id, settled, attempted, noted }: QueueChanges): void {
     const queue = this.#queues.get(id);
     if (queue === undefined) return;
     for (const { seq } of settled) {
@@ -226,6 +259,10 @@ export class MemoryStore implements Store {
     for (const { seq, attempts } of attempted) {
       const entry = this.#entry(id, seq);
       if (entry !== undefined) entry.attempts = attempts;
+    }
+    for (const { seq, note } of noted) {
+      const entry = this.#entry(id, seq);
+      if (entry !== undefined) entry.note = note;
     }
     compact(queue);
   }
@@ -241,7 +278,7 @@ export class MemoryStore implements Store {
     if (toSeq === Number.POSITIVE_INFINITY) this.#queues.delete(id);
   }
 
-  #remove(queue: StoredQueue, entry: StoredEntry): void {
+  #remove(queue: StoredQueue, entry: HeldEntry): void {
     if (entry.isGone) return;
     entry.isGone = true;
     queue.gone++;
@@ -251,7 +288,7 @@ export class MemoryStore implements Store {
 }
 
 /** Index of the first entry at or above `seq`. */
-function indexFrom(entries: readonly StoredEntry[], seq: number): number {
+function indexFrom(entries: readonly HeldEntry[], seq: number): number {
   let low = 0;
   let high = entries.length;
   while (low < high) {
@@ -273,20 +310,29 @@ function compact(queue: StoredQueue): void {
 function copyOf({ messages, queues, dropped, records }: Changes): Changes {
   return {
     messages: messages.map(({ id, envelope }) => ({ id, envelope: new Uint8Array(envelope) })),
-    queues: queues.map(({ queue, counters, appended, settled, attempted }) => ({
+    queues: queues.map(({ queue, counters, appended, settled, attempted, noted }) => ({
       queue,
       counters: { nextSeq: counters.nextSeq, messages: counters.messages, bytes: counters.bytes },
-      appended: appended.map(({ seq, messageId, flags, bytes, priority }) => ({
+      appended: appended.map(({ seq, messageId, flags, bytes, priority, expiresAt, note }) => ({
         seq,
         messageId,
         flags,
         bytes,
         priority,
+        expiresAt,
+        note: noteCopy(note),
       })),
       settled: settled.map(({ seq, messageId }) => ({ seq, messageId })),
       attempted: attempted.map(({ seq, attempts }) => ({ seq, attempts })),
+      noted: noted.map(({ seq, note }) => ({ seq, note: noteCopy(note) })),
     })),
     dropped: dropped.map(({ queue, fromSeq, toSeq }) => ({ queue, fromSeq, toSeq })),
     records: records.map(({ key, value }) => ({ key, value: value === null ? null : JSON.stringify(value) })),
   };
+}
+
+function noteCopy(note: Uint8Array | undefined): Uint8Array | undefined {
+  if (note === undefined) return undefined;
+  if (note.length > maxNoteBytes) throw new RangeError(`a note takes ${note.length} bytes`);
+  return new Uint8Array(note);
 }

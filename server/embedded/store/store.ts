@@ -24,6 +24,9 @@ export const entryFlags = {
   transient: 1,
 } as const;
 
+/** The longest note that a store takes. The engine's are far shorter: a note is read with every entry that has one. */
+export const maxNoteBytes = 64 * 1024;
+
 /** One message's place in one queue. */
 export interface NewEntry {
   /** Position in the queue. Rises within the queue; gaps are normal. */
@@ -35,6 +38,10 @@ export interface NewEntry {
   readonly bytes: number;
   /** 0 unless the queue has priorities. */
   readonly priority: number;
+  /** When the entry is due to go, in milliseconds since 1970; 0 for never. The store only keeps it. */
+  readonly expiresAt: number;
+  /** What the engine knows about the message in this queue and cannot say otherwise. At most {@link maxNoteBytes}. */
+  readonly note: Uint8Array | undefined;
 }
 
 /** What one queue counts; written with each commit that touches the queue, so that a restart need not scan its index. */
@@ -58,16 +65,24 @@ export interface AttemptedEntry {
   readonly attempts: number;
 }
 
+export interface NotedEntry {
+  readonly seq: number;
+  /** In place of the one there is; undefined: none any more. At most {@link maxNoteBytes}. */
+  readonly note: Uint8Array | undefined;
+}
+
 /** What happened to one queue in one commit. */
 export interface QueueChanges {
   readonly queue: QueueId;
   readonly counters: QueueCounters;
   /** In order of `seq`, all above what the queue was given before. */
   readonly appended: readonly NewEntry[];
-  /** Entries that are finished with: appended in an earlier commit, each named once ever. Any order. */
+  /** Entries that are finished with: appended in an earlier commit, each named once ever. Their notes go too. Any order. */
   readonly settled: readonly SettledEntry[];
   /** New attempt counts of unsettled entries of earlier commits. */
   readonly attempted: readonly AttemptedEntry[];
+  /** New notes of unsettled entries of earlier commits. */
+  readonly noted: readonly NotedEntry[];
 }
 
 /** A range of a queue's entries that is to go for good. `toSeq` is inclusive; `Infinity` for the whole queue. */
@@ -99,15 +114,31 @@ export interface Changes {
   readonly records: readonly RecordChange[];
 }
 
-/** An unsettled entry as read back, with its message. */
-export interface LoadedEntry {
+/** An unsettled entry as read back. Attempts and note are the last ones handed over, also by commits under way. */
+export interface StoredEntry {
   readonly seq: number;
   readonly messageId: number;
   readonly flags: number;
+  readonly bytes: number;
   readonly priority: number;
+  readonly expiresAt: number;
   readonly attempts: number;
+  /** The caller's own copy. */
+  readonly note: Uint8Array | undefined;
+}
+
+/** An entry with its message. */
+export interface LoadedEntry extends StoredEntry {
   /** The caller's own copy; does not alias the store's memory. */
   readonly envelope: Uint8Array;
+}
+
+/** What {@link Store.scan} has found. */
+export interface Scan {
+  /** In order of `seq`. */
+  readonly entries: readonly StoredEntry[];
+  /** Where to go on; undefined: there is no more. */
+  readonly nextSeq: number | undefined;
 }
 
 /** What a store finds when it opens. */
@@ -142,6 +173,15 @@ export interface Store {
    * before it in the window is given out first: the next call, which begins at the damage, throws.
    */
   load(queue: QueueId, fromSeq: number, toSeq: number, maxEntries: number, maxBytes: number): LoadedEntry[];
+
+  /** One entry with its message; undefined if it is settled or never was. Otherwise as {@link load}. */
+  loadOne(queue: QueueId, seq: number): LoadedEntry | undefined;
+
+  /**
+   * As {@link load}, without reading messages: at most `maxEntries`, and fewer, or none, if finding more would take long.
+   * Whether there are more is said by `nextSeq`.
+   */
+  scan(queue: QueueId, fromSeq: number, toSeq: number, maxEntries: number): Scan;
 
   /**
    * About how many more bytes can be written before the place is full, what the store can use again of its own included.

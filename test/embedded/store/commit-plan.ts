@@ -50,7 +50,15 @@ function droppedBy(commit: number): DroppedRange[] {
 export function commitOfPlan(commit: number): Changes {
   const messages: NewMessage[] = ids(commit).map((id) => ({ id, envelope: planEnvelope(id) }));
   const appended: NewEntry[] = messages.map(({ id, envelope }) => {
-    return { seq: id, messageId: id, flags: 0, bytes: envelope.length, priority: 0 };
+    return {
+      seq: id,
+      messageId: id,
+      flags: 0,
+      bytes: envelope.length,
+      priority: 0,
+      expiresAt: 0,
+      note: undefined,
+    };
   });
   const queues = planQueues.map((queue) => {
     const settled: SettledEntry[] = settledBy(commit, queue).map((id) => ({ seq: id, messageId: id }));
@@ -60,6 +68,7 @@ export function commitOfPlan(commit: number): Changes {
       appended,
       settled,
       attempted: [],
+      noted: [],
     };
   });
   return { messages, queues, dropped: droppedBy(commit), records: [{ key: "plan", value: { commit } }] };

@@ -129,8 +129,9 @@ describe("a row of the index", () => {
         bytes: fc.oneof(fc.constant([100]), fc.array(u32, { minLength: 2, maxLength: 5 })),
         flags: fc.oneof(fc.constant([0]), fc.array(fc.nat(255), { minLength: 1, maxLength: 5 })),
         priorities: fc.oneof(fc.constant([0]), fc.array(fc.nat(255), { minLength: 1, maxLength: 5 })),
+        times: fc.oneof(fc.constant([0]), fc.array(fc.maxSafeNat(), { minLength: 1, maxLength: 5 })),
       })
-      .map(({ firstId, ids, bytes, flags, priorities }) =>
+      .map(({ firstId, ids, bytes, flags, priorities, times }) =>
         seqs.map(
           (seq, i): NewEntry => ({
             seq,
@@ -138,6 +139,8 @@ describe("a row of the index", () => {
             bytes: bytes[i % bytes.length]!,
             flags: flags[i % flags.length]!,
             priority: priorities[i % priorities.length]!,
+            expiresAt: times[i % times.length]!,
+            note: undefined,
           }),
         ),
       ),
@@ -163,6 +166,8 @@ describe("a row of the index", () => {
             bytes: row.bytesAt(at),
             flags: row.flagsAt(at),
             priority: row.priorityAt(at),
+            expiresAt: row.expiresAt(at),
+            note: undefined,
           };
           expect(read).toEqual(all[i]);
           expect(firstSeq + (deltas?.[at] ?? at)).toBe(all[i]!.seq);
@@ -193,6 +198,8 @@ describe("a row of the index", () => {
       bytes: 1,
       flags: 0,
       priority: 0,
+      expiresAt: 0,
+      note: undefined,
     });
     const many = Array.from({ length: 5000 }, (_, i) => entry(i));
     expect(endOfRun(many, 0)).toBe(4096);

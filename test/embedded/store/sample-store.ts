@@ -70,10 +70,18 @@ export async function writeSample(directory: string): Promise<void> {
     const ids = all.slice(round * perRound, (round + 1) * perRound);
     const nextSeq = ids.at(-1)! + 1;
     const appended: NewEntry[] = ids.map((id) => {
-      return { seq: id, messageId: id, flags: 0, bytes: envelope(id).length, priority: 0 };
+      return {
+        seq: id,
+        messageId: id,
+        flags: 0,
+        bytes: envelope(id).length,
+        priority: 0,
+        expiresAt: 0,
+        note: undefined,
+      };
     });
     const transient = appended.slice(0, 3).map((entry) => ({ ...entry, flags: entryFlags.transient }));
-    const untouched = { settled: [], attempted: [] };
+    const untouched = { settled: [], attempted: [], noted: [] };
     await store.commit({
       messages: ids.map((id) => ({ id, envelope: envelope(id) })),
       queues: [
@@ -95,8 +103,16 @@ export async function writeSample(directory: string): Promise<void> {
         appended: [],
         settled: all.filter(isSettledInA).map((seq) => ({ seq, messageId: seq })),
         attempted: [{ seq: 1, attempts: 3 }],
+        noted: [],
       },
-      { queue: 2, counters: counters(heldBySample("b"), nextSeq), appended: [], settled: [], attempted: [] },
+      {
+        queue: 2,
+        counters: counters(heldBySample("b"), nextSeq),
+        appended: [],
+        settled: [],
+        attempted: [],
+        noted: [],
+      },
     ],
     dropped: [{ queue: 2, fromSeq: firstDropped, toSeq: lastDropped }],
     records: [],

@@ -91,6 +91,7 @@ export class ChurnModel {
         appended: entries,
         settled: settled[i]!,
         attempted: entries.length === 0 ? this.#attempts(queue) : [],
+        noted: [],
       });
     }
     const lastSeqs = new Map([...appended].map(([queue, entries]) => [queue, entries.at(-1)!.seq]));
@@ -114,7 +115,15 @@ export class ChurnModel {
       const seq = queue.nextSeq++;
       queue.live.push({ seq, message });
       queue.bytes += message.bytes;
-      const entry: NewEntry = { seq, messageId: id, flags: 0, bytes: message.bytes, priority: 0 };
+      const entry: NewEntry = {
+        seq,
+        messageId: id,
+        flags: 0,
+        bytes: message.bytes,
+        priority: 0,
+        expiresAt: 0,
+        note: undefined,
+      };
       const entries = appended.get(queue);
       if (entries === undefined) appended.set(queue, [entry]);
       else entries.push(entry);

@@ -1,4 +1,4 @@
-import { type LoadedEntry, type QueueId, StoreError } from "../store.ts";
+import { type LoadedEntry, type QueueId, type Scan, type StoredEntry, StoreError } from "../store.ts";
 import type { DroppedRanges } from "./dropped-ranges.ts";
 import type { Environment } from "./environment.ts";
 import { IndexRowReader } from "./index-row.ts";
@@ -20,17 +20,32 @@ export class EntryLoader {
   }
 
   load(queue: QueueId, fromSeq: number, toSeq: number, maxEntries: number, maxBytes: number): LoadedEntry[] {
-    const window = new Window(queue, toSeq, maxEntries, maxBytes);
-    let position: number | undefined = fromSeq;
-    // What has been dropped may be millions of rows: it is not gone through but jumped over.
-    while (position !== undefined && position <= Math.min(toSeq, endOfTime)) {
-      const droppedTo = this.#dropped.endAround(queue, position);
-      position = droppedTo === undefined ? this.#read(window, position) : droppedTo + 1;
-    }
+    const window = new MessageWindow(this.#rows, queue, toSeq, maxEntries, maxBytes);
+    this.#fill(window, fromSeq);
     return window.entries;
   }
 
-  /** Fills the window from `position` on; returns where to go on, or undefined if it is full or there is no more. */
+  scan(queue: QueueId, fromSeq: number, toSeq: number, maxEntries: number): Scan {
+    const window = new IndexWindow(queue, toSeq, maxEntries);
+    const nextSeq = this.#fill(window, fromSeq);
+    return { entries: window.entries, nextSeq };
+  }
+
+  /** Returns where to go on, if not everything was looked at. */
+  #fill(window: Window, fromSeq: number): number | undefined {
+    let position = fromSeq;
+    while (position <= Math.min(window.toSeq, endOfTime)) {
+      // What has been dropped may be millions of rows: it is not gone through but jumped over.
+      const droppedTo = this.#dropped.endAround(window.queue, position);
+      const next = droppedTo === undefined ? this.#read(window, position) : droppedTo + 1;
+      if (next === undefined) return undefined;
+      position = next;
+      if (window.isFull) return position;
+    }
+    return undefined;
+  }
+
+  /** Fills the window from `position` on; returns where to go on, or undefined if there is no more. */
   #read(window: Window, position: number): number | undefined {
     const { queue } = window;
     const floor = this.#environment.floorKey("index", runKey(queue, position));
@@ -47,7 +62,9 @@ export class EntryLoader {
         return window.stopAtDamage(from, this.#beforeNextRun(queue, firstSeq));
       }
       const jumpTo = this.#readRun(window, row, run, position);
-      if (window.isFull || jumpTo !== undefined) return jumpTo;
+      window.endRun(value.length);
+      if (jumpTo !== undefined) return jumpTo;
+      if (window.isFull) return row.lastSeq + 1;
     }
     return undefined;
   }
@@ -55,30 +72,15 @@ export class EntryLoader {
   /** Returns where to go on if that is not at the next row. */
   #readRun(window: Window, row: IndexRowReader, run: IndexRun, position: number): number | undefined {
     const isSameShape = run.hasShapeOf(row);
-    let messages: MessageRowReader | undefined;
     for (let ordinal = row.ordinalFrom(position); ordinal < row.count; ordinal++) {
       const seq = row.seqAt(ordinal);
-      if (seq > window.toSeq) {
-        window.isFull = true;
-        return undefined;
-      }
+      if (seq > window.toSeq || window.isFull) return seq;
       const known = isSameShape ? ordinal : run.ordinalOf(seq);
       // Merging leaves settled entries out.
       if (known < 0 || run.isSettled(known) || this.#rows.isExpired(row, ordinal)) continue;
       if (this.#dropped.endAround(window.queue, seq) !== undefined) return seq;
-      const messageId = row.messageIdAt(ordinal);
-      let at = messages === undefined ? -1 : messages.ordinalOf(messageId);
-      if (at < 0) {
-        messages = this.#rows.readMessageRow(messageId);
-        at = messages === undefined ? -1 : messages.ordinalOf(messageId);
-        if (messages !== undefined) window.touch(messages.bytes);
-      }
-      if (messages === undefined || at < 0) return window.stopAtDamage(seq, seq);
-      const flags = row.flagsAt(ordinal);
-      const priority = row.priorityAt(ordinal);
       const attempts = run.attempts?.get(known) ?? 0;
-      window.add({ seq, messageId, flags, priority, attempts, envelope: messages.envelopeAt(at) });
-      if (window.isFull) return undefined;
+      if (!window.add(row, ordinal, seq, attempts)) return window.stopAtDamage(seq, seq);
     }
     return undefined;
   }
@@ -97,44 +99,120 @@ export class EntryLoader {
  */
 const maxTouchedBytes = 4 * 1024 * 1024;
 
+/** And after so much of the index, if that is all that is read. */
+const maxScannedBytes = 512 * 1024;
+
 /** What is asked for, and what has been found of it. */
-class Window {
+abstract class Window<Found extends StoredEntry = StoredEntry> {
   readonly queue: QueueId;
   readonly toSeq: number;
-  readonly entries: LoadedEntry[] = [];
+  readonly entries: Found[] = [];
   isFull = false;
-  readonly #maxEntries: number;
-  readonly #maxBytes: number;
-  #bytes = 0;
-  #touchedBytes = 0;
 
-  constructor(queue: QueueId, toSeq: number, maxEntries: number, maxBytes: number) {
+  constructor(queue: QueueId, toSeq: number) {
     this.queue = queue;
     this.toSeq = toSeq;
-    this.#maxEntries = Math.max(1, maxEntries);
-    this.#maxBytes = maxBytes;
   }
 
-  add(entry: LoadedEntry): void {
-    this.entries.push(entry);
-    this.#bytes += entry.envelope.length;
-    const isLong = this.entries.length >= this.#maxEntries || this.#bytes > this.#maxBytes;
-    if (isLong || this.#touchedBytes > maxTouchedBytes) this.isFull = true;
-  }
+  /** A row of the index has been gone through. */
+  abstract endRun(rowBytes: number): void;
 
-  /** A row of messages was read. */
-  touch(rowBytes: number): void {
-    this.#touchedBytes += rowBytes;
-  }
+  /** False if the message is damaged. */
+  abstract add(row: IndexRowReader, ordinal: number, seq: number, attempts: number): boolean;
 
   /** What was found before the damage is given out; the next call begins at it and throws. */
-  stopAtDamage(fromSeq: number, toSeq: number): undefined {
-    this.isFull = true;
-    if (this.entries.length > 0) return undefined;
+  stopAtDamage(fromSeq: number, toSeq: number): number {
+    if (this.entries.length > 0) {
+      this.isFull = true;
+      return fromSeq;
+    }
     const range = { queue: this.queue, fromSeq, toSeq };
     const end = toSeq === Number.POSITIVE_INFINITY ? "the end" : toSeq;
     throw new StoreError("damaged", `queue ${this.queue}, entries ${fromSeq} to ${end}: the row is damaged`, {
       range,
     });
+  }
+}
+
+/** Entries with their messages. */
+class MessageWindow extends Window<LoadedEntry> {
+  readonly #rows: StoredRows;
+  readonly #maxEntries: number;
+  readonly #maxBytes: number;
+  #bytes = 0;
+  #touchedBytes = 0;
+  #messages: MessageRowReader | undefined;
+
+  constructor(rows: StoredRows, queue: QueueId, toSeq: number, maxEntries: number, maxBytes: number) {
+    super(queue, toSeq);
+    this.#rows = rows;
+    this.#maxEntries = Math.max(1, maxEntries);
+    this.#maxBytes = maxBytes;
+  }
+
+  endRun(): void {
+    // Reading the next one may write over it.
+    this.#messages = undefined;
+  }
+
+  add(row: IndexRowReader, ordinal: number, seq: number, attempts: number): boolean {
+    const messageId = row.messageIdAt(ordinal);
+    let messages = this.#messages;
+    let at = messages === undefined ? -1 : messages.ordinalOf(messageId);
+    if (messages === undefined || at < 0) {
+      messages = this.#rows.readMessageRow(messageId);
+      this.#messages = messages;
+      if (messages === undefined) return false;
+      this.#touchedBytes += messages.bytes;
+      at = messages.ordinalOf(messageId);
+      if (at < 0) return false;
+    }
+    const envelope = messages.envelopeAt(at);
+    this.entries.push({
+      seq,
+      messageId,
+      flags: row.flagsAt(ordinal),
+      bytes: row.bytesAt(ordinal),
+      priority: row.priorityAt(ordinal),
+      expiresAt: row.expiresAt(ordinal),
+      attempts,
+      note: undefined,
+      envelope,
+    });
+    this.#bytes += envelope.length;
+    const isLong = this.entries.length >= this.#maxEntries || this.#bytes > this.#maxBytes;
+    if (isLong || this.#touchedBytes > maxTouchedBytes) this.isFull = true;
+    return true;
+  }
+}
+
+/** Entries without their messages. */
+class IndexWindow extends Window {
+  readonly #maxEntries: number;
+  #touchedBytes = 0;
+
+  constructor(queue: QueueId, toSeq: number, maxEntries: number) {
+    super(queue, toSeq);
+    this.#maxEntries = Math.max(1, maxEntries);
+  }
+
+  endRun(rowBytes: number): void {
+    this.#touchedBytes += rowBytes;
+    if (this.#touchedBytes > maxScannedBytes) this.isFull = true;
+  }
+
+  add(row: IndexRowReader, ordinal: number, seq: number, attempts: number): boolean {
+    this.entries.push({
+      seq,
+      messageId: row.messageIdAt(ordinal),
+      flags: row.flagsAt(ordinal),
+      bytes: row.bytesAt(ordinal),
+      priority: row.priorityAt(ordinal),
+      expiresAt: row.expiresAt(ordinal),
+      attempts,
+      note: undefined,
+    });
+    if (this.entries.length >= this.#maxEntries) this.isFull = true;
+    return true;
   }
 }

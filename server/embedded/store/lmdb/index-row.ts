@@ -10,7 +10,7 @@ import { isIntact, runSeed, seal } from "./checksum.ts";
  *     8  u32  flags                    u32 × count  bytes                  (absent if they are all the same)
  *    12  u32  last seq - first seq     u8 × count   entry flags            (absent if all are 0)
  *    16  u32  base id, low half        u8 × count   priority               (absent if all are 0)
- *    20  u32  base id, high half
+ *    20  u32  base id, high half          f64 × count  expires at             (absent if all are 0; one if all are the same)
  *    24  u32  bytes of every entry, if they are all the same
  *
  * Fixed columns, so that a window of a long run is read without decoding what stands before it. "First seq" is the one in
@@ -23,6 +23,8 @@ const sameBytes = 4;
 const hasFlags = 8;
 const hasPriorities = 16;
 const hasTransient = 32;
+const hasTimes = 64;
+const sameTime = 128;
 
 export const maxRunEntries = 4096;
 /** Seqs, and message ids, of one run must not lie further apart. */
@@ -56,6 +58,7 @@ export function encodeIndexRow(
   const first = entries[from]!;
   let baseId = first.messageId;
   let flags = seqsRiseByOne | idsRiseByOne | sameBytes;
+  let isSameTime = true;
   for (let i = from; i < to; i++) {
     const entry = entries[i]!;
     const ordinal = i - from;
@@ -66,7 +69,10 @@ export function encodeIndexRow(
     if (entry.flags !== 0) flags |= hasFlags;
     if (entry.flags & entryFlags.transient) flags |= hasTransient;
     if (entry.priority !== 0) flags |= hasPriorities;
+    if (entry.expiresAt !== 0) flags |= hasTimes;
+    if (entry.expiresAt !== first.expiresAt) isSameTime = false;
   }
+  if (flags & hasTimes && isSameTime) flags |= sameTime;
   const columns = new Columns(flags, count);
   const row = Buffer.allocUnsafe(columns.end);
   const view = new DataView(row.buffer, row.byteOffset, row.length);
@@ -76,6 +82,7 @@ export function encodeIndexRow(
   view.setUint32(16, baseId >>> 0, true);
   view.setUint32(20, Math.floor(baseId / 0x1_0000_0000), true);
   view.setUint32(24, flags & sameBytes ? first.bytes : 0, true);
+  if (flags & sameTime) view.setFloat64(columns.times, first.expiresAt, true);
   for (let i = from; i < to; i++) {
     const entry = entries[i]!;
     const ordinal = i - from;
@@ -84,6 +91,8 @@ export function encodeIndexRow(
     if (!(flags & sameBytes)) view.setUint32(columns.bytes + 4 * ordinal, entry.bytes, true);
     if (flags & hasFlags) row[columns.flags + ordinal] = entry.flags;
     if (flags & hasPriorities) row[columns.priorities + ordinal] = entry.priority;
+    if ((flags & (hasTimes | sameTime)) === hasTimes)
+      view.setFloat64(columns.times + 8 * ordinal, entry.expiresAt, true);
   }
   return seal(row, runSeed(queue, firstSeq));
 }
@@ -95,6 +104,7 @@ class Columns {
   readonly bytes: number;
   readonly flags: number;
   readonly priorities: number;
+  readonly times: number;
   readonly end: number;
 
   constructor(flags: number, count: number) {
@@ -103,7 +113,8 @@ class Columns {
     this.bytes = this.ids + (flags & idsRiseByOne ? 0 : 4 * count);
     this.flags = this.bytes + (flags & sameBytes ? 0 : 4 * count);
     this.priorities = this.flags + (flags & hasFlags ? count : 0);
-    this.end = this.priorities + (flags & hasPriorities ? count : 0);
+    this.times = this.priorities + (flags & hasPriorities ? count : 0);
+    this.end = this.times + (flags & sameTime ? 8 : flags & hasTimes ? 8 * count : 0);
   }
 }
 
@@ -178,6 +189,12 @@ export class IndexRowReader {
 
   priorityAt(ordinal: number): number {
     return this.#flags & hasPriorities ? this.#bytes[this.#columns.priorities + ordinal]! : 0;
+  }
+
+  expiresAt(ordinal: number): number {
+    if (!(this.#flags & hasTimes)) return 0;
+    const { times } = this.#columns;
+    return this.#view.getFloat64(this.#flags & sameTime ? times : times + 8 * ordinal, true);
   }
 
   /** The seqs less `firstSeq`, or undefined if they rise by one. */

@@ -131,6 +131,8 @@ class Group {
         flags: row.flagsAt(ordinal),
         bytes: row.bytesAt(ordinal),
         priority: row.priorityAt(ordinal),
+        expiresAt: row.expiresAt(ordinal),
+        note: undefined,
         attempts: run.attempts?.get(ordinal) ?? 0,
       });
     }

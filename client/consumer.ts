@@ -75,6 +75,14 @@ export class Consumer implements SubscriptionSink {
     return this.#subscription.consumerTag;
   }
 
+  /**
+   * Whether messages can come: the connection is open and, if the queue has a single active consumer, this is the one.
+   * Changes are told to `onActiveChange`.
+   */
+  get active(): boolean {
+    return this.#subscription.active;
+  }
+
   /** @internal */
   async start(): Promise<this> {
     const { signal } = this.#options;

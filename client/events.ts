@@ -1,5 +1,6 @@
 import type { PosthornError } from "../protocol/errors.ts";
 import type { BlockedFrame, GoawayFrame } from "../protocol/frames.ts";
+import { callListener } from "./call-listener.ts";
 import type { ReceivedMessage } from "./message.ts";
 import type { ReturnedError } from "./returned-error.ts";
 
@@ -65,15 +66,6 @@ export class Events {
     const listeners = this.#listeners[event] as ReadonlySet<(...all: typeof args) => void>;
     // An error must not vanish because nobody listens.
     if (event === "error" && listeners.size === 0) console.error("posthorn:", args[0]);
-    for (const listener of [...listeners]) {
-      try {
-        listener(...args);
-      } catch (error) {
-        // As with any event target: a listener's mistake is the program's, not the connection's.
-        queueMicrotask(() => {
-          throw error;
-        });
-      }
-    }
+    for (const listener of [...listeners]) callListener(() => listener(...args));
   }
 }

@@ -32,6 +32,8 @@ export interface SessionEnd {
 /** Who gets the deliveries of a consumer. */
 export interface DeliveryTarget {
   deliver(message: ReceivedMessage): void;
+  /** Its queue has a single active consumer, and that is this one, or no longer. */
+  activeChanged(active: boolean): void;
   cancelledByBroker(error: PosthornError): void;
 }
 
@@ -287,6 +289,9 @@ export class Session {
         target?.cancelledByBroker(wireError(frame.code, frame.message));
         break;
       }
+      case "consumer.active":
+        this.#targets.get(frame.consumer)?.activeChanged(frame.active);
+        break;
       case "goaway":
         this.#host.goaway(frame);
         break;

@@ -2,6 +2,7 @@ import { PosthornError } from "../protocol/errors.ts";
 import type { Reply } from "../protocol/frames.ts";
 import type { Headers } from "../protocol/header-value.ts";
 import { argumentsContent } from "./arguments-content.ts";
+import { callListener } from "./call-listener.ts";
 import type { ReceivedMessage } from "./message.ts";
 import type { QueueName } from "./queue-name.ts";
 import type { Runtime } from "./runtime.ts";
@@ -28,6 +29,11 @@ export interface SubscriptionOptions {
   readonly prefetchBytes?: number;
   /** Milliseconds that a delivery may stay unsettled before the message comes back. Default: the queue's `ackTimeout`. */
   readonly ackTimeout?: number;
+  /**
+   * Called with true when messages can come to this consumer, and with false when they no longer can: the connection was
+   * lost, the consumer has ended, or, if its queue has a single active consumer, another one is it.
+   */
+  readonly onActiveChange?: (active: boolean) => void;
   /** Arguments by their names, for what a newer broker knows. */
   readonly arguments?: Headers;
 }
@@ -83,6 +89,7 @@ export class Subscription implements DeliveryTarget {
   #consumer = 0;
   #consumerTag: string;
   #prefetch = 0;
+  #isActive = false;
   #interruptedAt: number | undefined;
   #retryTimer: unknown;
 
@@ -116,6 +123,10 @@ export class Subscription implements DeliveryTarget {
   /** The prefetch that the broker allows; 0 until it is known, or without limit. */
   get prefetch(): number {
     return this.#prefetch;
+  }
+
+  get active(): boolean {
+    return this.#isActive;
   }
 
   get maxBuffered(): number {
@@ -161,6 +172,7 @@ export class Subscription implements DeliveryTarget {
       this.#interruptedAt = this.#connection.runtime.now();
       this.#enter("starting");
       this.#sink.interrupted();
+      this.#setActive(false);
     }
   }
 
@@ -169,6 +181,7 @@ export class Subscription implements DeliveryTarget {
     const session = this.#session;
     if (this.#state === "active" && session !== undefined) {
       this.#enter("cancelling");
+      this.#setActive(false);
       // What a lost connection or a lost answer leaves behind ends with the session.
       const answered = session.request(
         "consumer.cancel",
@@ -201,6 +214,10 @@ export class Subscription implements DeliveryTarget {
     else if (!message.settled) message.requeue();
   }
 
+  activeChanged(active: boolean): void {
+    if (this.#state === "active") this.#setActive(active);
+  }
+
   cancelledByBroker(error: PosthornError): void {
     this.#end(error);
   }
@@ -218,6 +235,7 @@ export class Subscription implements DeliveryTarget {
     session.addTarget(reply.consumer, this);
     this.#enter("active");
     this.#resolveFirstStart();
+    this.#setActive(reply.active ?? true);
   }
 
   #request(): RequestContent<"queue.consume"> {
@@ -250,6 +268,13 @@ export class Subscription implements DeliveryTarget {
     this.#connection.removeSubscription(this);
     this.#rejectFirstStart(error ?? new PosthornError("closed", "The consumer was cancelled."));
     this.#sink.ended(error);
+    this.#setActive(false);
+  }
+
+  #setActive(active: boolean): void {
+    if (active === this.#isActive) return;
+    this.#isActive = active;
+    callListener(() => this.#options.onActiveChange?.(active));
   }
 
   #enter(next: SubscriptionState): void {

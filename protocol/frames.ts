@@ -265,6 +265,9 @@ export const requests = {
       consumer: number("The consumer's number in this session: deliveries and settlements carry it."),
       consumerTag: string({ description: "Name of the consumer." }),
       prefetch: count("The prefetch that holds."),
+      active: flag(
+        "Whether this is the consumer that gets messages. Only for queues with `singleActiveConsumer`; later changes come as `consumer.active`.",
+      ),
     },
   ),
   "consumer.cancel": request(
@@ -299,6 +302,14 @@ export const notices = {
       consumerTag: string({ description: "Name of the consumer." }),
       code: errorCode("Why."),
       message: string({ description: "For people." }),
+    },
+  ),
+  "consumer.active": notice(
+    "A consumer of a queue with `singleActiveConsumer` has become the one that gets messages, or is no longer. What it was given stays its own.",
+    "server",
+    {
+      consumer: number("Number of the consumer."),
+      active: boolean("Whether it is the active one now."),
     },
   ),
   goaway: notice(
@@ -463,6 +474,7 @@ export type ErrorFrame = { readonly type: "error" } & NoticeFields<"error">;
 export type ConsumerCancelledFrame = {
   readonly type: "consumer.cancelled";
 } & NoticeFields<"consumer.cancelled">;
+export type ConsumerActiveFrame = { readonly type: "consumer.active" } & NoticeFields<"consumer.active">;
 export type GoawayFrame = { readonly type: "goaway" } & NoticeFields<"goaway">;
 export type BlockedFrame = { readonly type: "blocked" } & NoticeFields<"blocked">;
 export type UnblockedFrame = { readonly type: "unblocked" };
@@ -477,6 +489,7 @@ export type ServerControlFrame =
   | ErrorFrame
   | HeartbeatFrame
   | ConsumerCancelledFrame
+  | ConsumerActiveFrame
   | GoawayFrame
   | BlockedFrame
   | UnblockedFrame;

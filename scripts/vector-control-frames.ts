@@ -128,6 +128,7 @@ export const controlVectors: readonly ControlVector[] = [
   }),
   client("queue.consume: a prefetch below 0", { type: "queue.consume", id: 6, prefetch: -1 }, false),
   answer("queue.consume", ok(6, { consumer: 1, consumerTag: "amq.ctag-1", prefetch: 100 })),
+  answer("queue.consume", ok(6, { consumer: 1, consumerTag: "amq.ctag-1", prefetch: 100, active: false })),
   client("queue.get", { type: "queue.get", id: 7, queue: "billing", noAck: true }),
   answer("queue.get", ok(7, { delivered: 1, messageCount: 41 })),
   client("consumer.cancel", { type: "consumer.cancel", id: 8, consumer: 1 }),
@@ -166,6 +167,7 @@ export const controlVectors: readonly ControlVector[] = [
     code: "queue-deleted",
     message: "Queue billing was deleted.",
   }),
+  broker("consumer.active", { type: "consumer.active", consumer: 1, active: true }),
   broker("goaway", {
     type: "goaway",
     code: "shutting-down",

@@ -19,14 +19,13 @@ export const notBuilt: { readonly [kind in ArgumentKind]: readonly string[] } = 
     "deliveryLimit",
     "retry",
     "maxPriority",
-    "singleActiveConsumer",
     "messageGroups",
     "ackTimeout",
     "circuitBreaker",
     "deduplication",
     "onMismatch",
   ],
-  consumer: ["priority", "prefetchBytes", "ackTimeout", "onSlow"],
+  consumer: ["prefetchBytes", "ackTimeout", "onSlow"],
 };
 
 /** @throws PosthornError `not-implemented` for an argument of a later version, `invalid-argument` for one that nobody knows. */

@@ -12,6 +12,8 @@ export interface ConsumerHost {
 export class Consumer implements Subscription {
   /** Deliveries handed out and not settled. */
   unsettled = 0;
+  /** Called when none is left of them. */
+  onIdle: (() => void) | undefined;
   /** Entries of the present dispatch turn, until they are handed to the sink together. */
   readonly batch: Entry[] = [];
   #running = false;
@@ -45,6 +47,18 @@ export class Consumer implements Subscription {
   /** Every reason not to deliver, each by its name. */
   canTake(): boolean {
     return this.#running && this.#hasCredit() && this.#receiverHasRoom();
+  }
+
+  /** A message is handed to it. */
+  took(entry: Entry): void {
+    entry.consumer = this;
+    this.unsettled++;
+  }
+
+  /** What it was handed is settled, or has been taken back. */
+  released(entry: Entry): void {
+    entry.consumer = undefined;
+    if (--this.unsettled === 0 && this.onIdle !== undefined) this.onIdle();
   }
 
   resume(): void {

@@ -33,7 +33,7 @@ export class Dispatcher {
 
   /** Something has changed that may make a delivery from this queue possible. */
   wake(queue: Queue): void {
-    if (queue.isAwake || queue.consumers.length === 0 || queue.readyCount === 0) return;
+    if (queue.isAwake || queue.consumers.isIdle || queue.readyCount === 0) return;
     queue.isAwake = true;
     this.#awake.push(queue);
     if (this.#awake.length === 1) this.#options.defer(() => this.#round());
@@ -60,7 +60,7 @@ export class Dispatcher {
     if (queue.damage !== undefined) return false;
     let bytes = 0;
     for (let count = 0; count < turnMessages && bytes < turnBytes; count++) {
-      const consumer = queue.readyCount === 0 ? undefined : nextConsumer(queue);
+      const consumer = queue.readyCount === 0 ? undefined : queue.consumers.next();
       const entry = consumer === undefined ? undefined : this.#take(queue, consumer);
       if (consumer === undefined || entry === undefined) {
         this.#deliver(queue);
@@ -102,15 +102,4 @@ export class Dispatcher {
     for (const entry of entries) queue.undoTake(entry);
     this.wake(queue);
   }
-}
-
-/** The next consumer in turn that can take a message. */
-function nextConsumer(queue: Queue): Consumer | undefined {
-  const { consumers } = queue;
-  for (let tried = 0; tried < consumers.length; tried++) {
-    if (queue.nextConsumer >= consumers.length) queue.nextConsumer = 0;
-    const consumer = consumers[queue.nextConsumer++]!;
-    if (consumer.canTake()) return consumer;
-  }
-  return undefined;
 }

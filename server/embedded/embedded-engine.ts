@@ -89,6 +89,7 @@ export class EmbeddedEngine implements Engine {
       memory,
       uncertainBelow: 0,
       changed: (queue) => this.#committer.changed(queue),
+      wake: (queue) => this.#dispatcher.wake(queue),
     };
     this.#topology = new Topology(options.limits, this.#queueHost);
     this.#dispatcher = new Dispatcher({
@@ -242,22 +243,23 @@ export class EmbeddedEngine implements Engine {
     sink: DeliverySink,
   ): Promise<Subscription> {
     const queue = this.#topology.queue(name, owner);
-    const { consumers } = queue;
-    if (consumers.length > 0 && (options.exclusive || consumers[0]!.options.exclusive)) {
-      const reason = options.exclusive ? "has another consumer" : "has an exclusive consumer";
-      throw new PosthornError("in-use", `Queue ${JSON.stringify(name)} ${reason}.`, { queue: name });
-    }
+    assertMayConsume(queue, options);
     const consumer = new Consumer(queue, options, owner, sink, {
       wake: (awake) => this.#dispatcher.wake(awake),
       removeConsumer: (removed) => this.#removeConsumer(removed),
     });
-    consumers.push(consumer);
+    queue.consumers.add(consumer);
     this.#consumerCount++;
     return consumer;
   }
 
   async get(name: string, { noAck }: { noAck: boolean }, owner: Owner): Promise<Pulled> {
     const queue = this.#topology.queue(name, owner);
+    if (queue.settings.singleActiveConsumer) {
+      // Whoever took messages beside the active consumer would break their order.
+      const message = `Queue ${JSON.stringify(name)} gives its messages to a single active consumer only.`;
+      throw new PosthornError("resource-locked", message, { queue: name });
+    }
     const delivery = this.#take(queue);
     if (delivery !== undefined && noAck) queue.finish(delivery);
     return { delivery, messages: queue.readyCount };
@@ -344,7 +346,7 @@ export class EmbeddedEngine implements Engine {
   async #apply({ records, deletedQueues }: TopologyChange): Promise<void> {
     for (const queue of deletedQueues) {
       queue.delete();
-      for (const consumer of queue.consumers.splice(0)) {
+      for (const consumer of queue.consumers.clear()) {
         this.#consumerCount--;
         if (consumer.isCancelled) continue;
         consumer.stop();
@@ -359,17 +361,26 @@ export class EmbeddedEngine implements Engine {
   /** An auto-delete queue goes with its last consumer (SEMANTICS 40). */
   #removeConsumer(consumer: Consumer): void {
     const queue = consumer.attachedTo;
-    const at = queue.consumers.indexOf(consumer);
-    if (at < 0) return;
-    queue.consumers.splice(at, 1);
+    if (!queue.consumers.remove(consumer)) return;
     this.#consumerCount--;
-    // The turn stays with whom it was.
-    if (at < queue.nextConsumer) queue.nextConsumer--;
-    if (queue.autoDelete && queue.consumers.length === 0) void this.#apply(this.#topology.deleteQueue(queue));
+    if (queue.autoDelete && queue.consumers.size === 0) void this.#apply(this.#topology.deleteQueue(queue));
   }
 }
 
 /** Whether a message for these queues is among those that are refused: all of it or nothing. */
 function stops({ code }: Blocked, queues: readonly Queue[], persistent: boolean): boolean {
   return code === "memory-high" || queues.some((queue) => queue.wouldWrite(persistent));
+}
+
+/** Each reason why a queue may not have one consumer more (SEMANTICS 59, 70). */
+function assertMayConsume({ name, settings, consumers }: Queue, { exclusive }: SubscribeOptions): void {
+  const quoted = JSON.stringify(name);
+  if (exclusive && settings.singleActiveConsumer) {
+    const message = `Queue ${quoted} has a single active consumer; an exclusive one would have no successor.`;
+    throw new PosthornError("access-refused", message, { queue: name });
+  }
+  if (consumers.size === 0) return;
+  if (exclusive) throw new PosthornError("in-use", `Queue ${quoted} has another consumer.`, { queue: name });
+  if (consumers.hasExclusive)
+    throw new PosthornError("in-use", `Queue ${quoted} has an exclusive consumer.`, { queue: name });
 }

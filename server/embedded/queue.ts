@@ -2,6 +2,7 @@ import type { Headers } from "../../protocol/header-value.ts";
 import { type QueueSettings, queueSettings } from "../../protocol/queue-settings.ts";
 import type { Owner, QueueDeclaration, QueueStatus } from "../engine/engine.ts";
 import type { Consumer } from "./consumer.ts";
+import { ConsumerRoster } from "./consumer-roster.ts";
 import { Entry } from "./entry.ts";
 import type { Binding } from "./exchange.ts";
 import { Message } from "./message.ts";
@@ -23,6 +24,8 @@ export interface QueueHost {
   uncertainBelow: number;
   /** The queue has something for the next commit. */
   changed(queue: Queue): void;
+  /** A delivery from the queue may have become possible. */
+  wake(queue: Queue): void;
 }
 
 /** What a queue has for the next commit. */
@@ -51,9 +54,7 @@ export class Queue {
   /** Whom an exclusive queue belongs to. */
   readonly owner: Owner | undefined;
   readonly bindings = new Set<Binding>();
-  readonly consumers: Consumer[] = [];
-  /** Whose turn it is. */
-  nextConsumer = 0;
+  readonly consumers: ConsumerRoster;
   deleted = false;
   /** A row of this queue could not be read: nothing is delivered from it until someone has looked. */
   damage: unknown;
@@ -78,6 +79,7 @@ export class Queue {
     this.autoDelete = declaration.autoDelete;
     this.arguments = declaration.arguments;
     this.settings = queueSettings(declaration.arguments);
+    this.consumers = new ConsumerRoster(this.settings.singleActiveConsumer, () => host.wake(this));
     this.owner = owner;
     this.#host = host;
     this.#ready = new ReadyList(host.memory, (fromSeq, toSeq, maxEntries, maxBytes) =>
@@ -103,7 +105,7 @@ export class Queue {
   }
 
   get status(): QueueStatus {
-    return { name: this.name, messages: this.#ready.length, consumers: this.consumers.length };
+    return { name: this.name, messages: this.#ready.length, consumers: this.consumers.size };
   }
 
   /** Whether a message that is added now has to be written. */
@@ -131,9 +133,8 @@ export class Queue {
     const entry = this.#ready.take();
     if (entry === undefined) return undefined;
     entry.state = "unsettled";
-    entry.consumer = consumer;
     this.#unsettled++;
-    if (consumer !== undefined) consumer.unsettled++;
+    consumer?.took(entry);
     return entry;
   }
 
@@ -226,8 +227,7 @@ export class Queue {
   #leaveConsumer(entry: Entry): boolean {
     if (entry.state !== "unsettled") return false;
     this.#unsettled--;
-    if (entry.consumer !== undefined) entry.consumer.unsettled--;
-    entry.consumer = undefined;
+    entry.consumer?.released(entry);
     return !this.deleted;
   }
 

@@ -189,6 +189,11 @@ export interface DeliverySink {
   hasRoom(): boolean;
   /** The array is reused: read it during the call only. */
   deliver(deliveries: readonly Delivery[]): void;
+  /**
+   * Whether this subscription is the one that gets messages: for queues with a single active consumer only, once during
+   * `subscribe` and then with each change.
+   */
+  activeChanged(isActive: boolean): void;
   /** The engine has ended the subscription; what was delivered can still be settled. */
   cancelled(code: ErrorCode, message: string): void;
 }

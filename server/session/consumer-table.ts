@@ -1,11 +1,11 @@
 import { type ErrorCode, PosthornError } from "../../protocol/errors.ts";
 import type { Delivery } from "../engine/engine.ts";
 import type { Outbox } from "./outbox.ts";
-import { SessionConsumer } from "./session-consumer.ts";
+import { SessionConsumer, type SessionConsumerListener } from "./session-consumer.ts";
 import type { SessionConsumers } from "./session-context.ts";
 
 /** The consumers of one session. Those that have ended stay until all they were given is settled. */
-export class ConsumerTable implements SessionConsumers {
+export class ConsumerTable implements SessionConsumers, SessionConsumerListener {
   readonly #outbox: Outbox;
   readonly #maxConsumers: number;
   readonly #byNumber = new Map<number, SessionConsumer>();
@@ -18,7 +18,7 @@ export class ConsumerTable implements SessionConsumers {
   constructor(outbox: Outbox, maxConsumers: number) {
     this.#outbox = outbox;
     this.#maxConsumers = maxConsumers;
-    this.#pulled = new SessionConsumer(0, "", false, outbox, () => {});
+    this.#pulled = new SessionConsumer(0, "", false, outbox, this);
     this.#byNumber.set(0, this.#pulled);
   }
 
@@ -33,13 +33,7 @@ export class ConsumerTable implements SessionConsumers {
       throw new PosthornError("limit-exceeded", `A session may have ${this.#maxConsumers} consumers.`, limit);
     }
     const number = ++this.#lastNumber;
-    const consumer = new SessionConsumer(
-      number,
-      tag || this.#newTag(number),
-      noAck,
-      this.#outbox,
-      (ended, code, message) => this.#cancelled(ended, code, message),
-    );
+    const consumer = new SessionConsumer(number, tag || this.#newTag(number), noAck, this.#outbox, this);
     this.#byNumber.set(number, consumer);
     this.#running.set(consumer.tag, consumer);
     return consumer;
@@ -101,6 +95,16 @@ export class ConsumerTable implements SessionConsumers {
     return unsettled;
   }
 
+  onCancelled(consumer: SessionConsumer, code: ErrorCode, message: string): void {
+    const { number, tag: consumerTag } = consumer;
+    this.#end(consumer);
+    this.#outbox.control({ type: "consumer.cancelled", consumer: number, consumerTag, code, message });
+  }
+
+  onActiveChanged({ number }: SessionConsumer, isActive: boolean): void {
+    this.#outbox.control({ type: "consumer.active", consumer: number, active: isActive });
+  }
+
   /** Clients may choose tags that look like ours. */
   #newTag(number: number): string {
     let tag = `amq.ctag-${number}`;
@@ -110,12 +114,6 @@ export class ConsumerTable implements SessionConsumers {
 
   #isRunning(consumer: SessionConsumer): boolean {
     return consumer === this.#pulled || this.#running.get(consumer.tag) === consumer;
-  }
-
-  #cancelled(consumer: SessionConsumer, code: ErrorCode, message: string): void {
-    const { number, tag: consumerTag } = consumer;
-    this.#end(consumer);
-    this.#outbox.control({ type: "consumer.cancelled", consumer: number, consumerTag, code, message });
   }
 
   #end(consumer: SessionConsumer): void {

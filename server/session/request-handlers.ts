@@ -82,9 +82,15 @@ export const requestHandlers: { readonly [T in HandledRequest]: Handler<T> } = {
       consumers.discard(consumer);
       throw error;
     }
-    const { number, tag: consumerTag } = consumer;
-    const reply = { consumer: number, consumerTag, prefetch: broker.prefetchFor(frame.prefetch) };
-    return { reply, after: () => consumer.announced() };
+    const { number, tag: consumerTag, isActive } = consumer;
+    const prefetch = broker.prefetchFor(frame.prefetch);
+    const reply = {
+      consumer: number,
+      consumerTag,
+      prefetch,
+      ...(isActive !== undefined && { active: isActive }),
+    };
+    return { reply, after: () => consumer.announced(isActive) };
   },
 
   async "consumer.cancel"({ consumers }, frame) {

@@ -3,7 +3,11 @@ import type { Delivery, DeliverySink, Subscription } from "../engine/engine.ts";
 import { DeliveryWindow } from "./delivery-window.ts";
 import type { Outbox } from "./outbox.ts";
 
-export type CancelledListener = (consumer: SessionConsumer, code: ErrorCode, message: string) => void;
+/** Who tells the client what happens to a consumer. */
+export interface SessionConsumerListener {
+  onCancelled(consumer: SessionConsumer, code: ErrorCode, message: string): void;
+  onActiveChanged(consumer: SessionConsumer, isActive: boolean): void;
+}
 
 /**
  * One consumer of a session: numbers its deliveries and keeps them until they are settled.
@@ -18,18 +22,26 @@ export class SessionConsumer implements DeliverySink {
   readonly tag: string;
   readonly #noAck: boolean;
   readonly #outbox: Outbox;
-  readonly #onCancelled: CancelledListener;
+  readonly #listener: SessionConsumerListener;
   #subscription: Subscription | undefined;
   #isAnnounced = false;
+  /** Of a queue with a single active consumer: whether it is this one. */
+  #isActive: boolean | undefined;
   #hasEnded = false;
   #cancellation: { readonly code: ErrorCode; readonly message: string } | undefined;
 
-  constructor(number: number, tag: string, noAck: boolean, outbox: Outbox, onCancelled: CancelledListener) {
+  constructor(
+    number: number,
+    tag: string,
+    noAck: boolean,
+    outbox: Outbox,
+    listener: SessionConsumerListener,
+  ) {
     this.number = number;
     this.tag = tag;
     this.#noAck = noAck;
     this.#outbox = outbox;
-    this.#onCancelled = onCancelled;
+    this.#listener = listener;
   }
 
   /** The broker has made the subscription. */
@@ -38,12 +50,21 @@ export class SessionConsumer implements DeliverySink {
     else this.#subscription = subscription;
   }
 
-  /** The client has been told: deliveries may follow (SEMANTICS 61). */
-  announced(): void {
+  /** `undefined`: its queue has no single active consumer. */
+  get isActive(): boolean | undefined {
+    return this.#isActive;
+  }
+
+  /** The client has been told, and whether it is the active one: deliveries may follow (SEMANTICS 61). */
+  announced(toldActive: boolean | undefined): void {
     this.#isAnnounced = true;
     if (this.#cancellation !== undefined) {
-      this.#onCancelled(this, this.#cancellation.code, this.#cancellation.message);
-    } else this.resume();
+      this.#listener.onCancelled(this, this.#cancellation.code, this.#cancellation.message);
+      return;
+    }
+    if (this.#isActive !== undefined && this.#isActive !== toldActive)
+      this.#listener.onActiveChanged(this, this.#isActive);
+    this.resume();
   }
 
   /** Deliveries may be made, or again. */
@@ -70,10 +91,15 @@ export class SessionConsumer implements DeliverySink {
     }
   }
 
+  activeChanged(isActive: boolean): void {
+    this.#isActive = isActive;
+    if (this.#isAnnounced && !this.#hasEnded) this.#listener.onActiveChanged(this, isActive);
+  }
+
   cancelled(code: ErrorCode, message: string): void {
     this.#subscription = undefined;
     if (this.#hasEnded) return;
-    if (this.#isAnnounced) this.#onCancelled(this, code, message);
+    if (this.#isAnnounced) this.#listener.onCancelled(this, code, message);
     else this.#cancellation = { code, message };
   }
 }

@@ -486,6 +486,35 @@ describe("a handler", () => {
     expect(await again.expect("settle")).toMatchObject({ first: 1, last: 1, outcome: "ack" });
   });
 
+  test("a consumer is active from its start until it is outranked, the connection is lost, or it is cancelled", async () => {
+    const world = await connectToFake();
+    const { posthorn, broker } = world;
+    const changes: boolean[] = [];
+    const options = { onActiveChange: (active: boolean) => changes.push(active) };
+    const consumer = await started(
+      broker,
+      posthorn.queue("q").consume(() => {}, options),
+    );
+    expect([consumer.active, ...changes]).toEqual([true, true]);
+    broker.control({ type: "consumer.active", consumer: 1, active: false });
+    broker.control({ type: "consumer.active", consumer: 1, active: true });
+    await settled();
+    expect(changes.splice(0)).toEqual([true, false, true]);
+    const next = await reconnect(world, broker);
+    expect(changes.splice(0)).toEqual([false]);
+    await next.answer("queue.consume", { consumer: 4, consumerTag: "tag", prefetch: 100, active: false });
+    await settled();
+    expect(consumer.active).toBe(false);
+    next.control({ type: "consumer.active", consumer: 4, active: true });
+    await settled();
+    const cancelled = consumer.cancel();
+    expect(consumer.active).toBe(false);
+    next.control({ type: "consumer.active", consumer: 4, active: true });
+    await next.answer("consumer.cancel");
+    await cancelled;
+    expect(changes).toEqual([true, false]);
+  });
+
   test("cancel waits for handlers at work and requeues what was not started", async () => {
     const { posthorn, broker } = await connectToFake();
     const work = gate();

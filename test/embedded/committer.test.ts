@@ -50,6 +50,7 @@ class Committing {
       memory: { usedBytes: 0, budgetBytes: 1_000_000, queueBytes: 1_000_000 },
       uncertainBelow: 0,
       changed: (queue) => this.committer.changed(queue),
+      wake: () => {},
     });
   }
 
@@ -175,6 +176,7 @@ test("a message that is in another queue still is written, although the first is
     memory: { usedBytes: 0, budgetBytes: 1_000_000, queueBytes: 1_000_000 },
     uncertainBelow: 0,
     changed: (queue) => committing.committer.changed(queue),
+    wake: () => {},
   });
   const message = new Message(envelope("x"), true, 0);
   committing.queue.enqueue(message);

@@ -12,6 +12,7 @@ function queueOf(
     memory: { usedBytes: 0, budgetBytes: 1_000_000, queueBytes: 1_000_000 },
     uncertainBelow: 0,
     changed: () => {},
+    wake: () => {},
   };
   const queue = new Queue(1, queueNamed("q", properties), undefined, host);
   const messages = texts.map((text) => new Message(envelope(text), true, 0));

@@ -40,6 +40,7 @@ describe("the table of frames", () => {
       "heartbeat",
       "error",
       "consumer.cancelled",
+      "consumer.active",
       "goaway",
       "blocked",
       "unblocked",

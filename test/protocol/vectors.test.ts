@@ -97,7 +97,15 @@ describe("control-frames.json", () => {
       new Set(vectors.filter((vector) => vector.fits && wanted(vector)).map(({ json }) => json.type));
     expect(names(({ from }) => from === "client")).toEqual(new Set([...Object.keys(requests), "heartbeat"]));
     expect(names(({ from, answers }) => from === "broker" && answers === undefined)).toEqual(
-      new Set(["heartbeat", "error", "consumer.cancelled", "goaway", "blocked", "unblocked"]),
+      new Set([
+        "heartbeat",
+        "error",
+        "consumer.cancelled",
+        "consumer.active",
+        "goaway",
+        "blocked",
+        "unblocked",
+      ]),
     );
     expect(new Set(vectors.flatMap(({ answers }) => answers ?? []))).toEqual(new Set(Object.keys(requests)));
   });

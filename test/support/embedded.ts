@@ -180,6 +180,7 @@ export class RecordingPublisher implements PublishSink {
 export class RecordingConsumer implements DeliverySink {
   readonly deliveries: Delivery[] = [];
   readonly cancellations: ErrorCode[] = [];
+  readonly activeChanges: boolean[] = [];
   /** How many deliveries came with each call. */
   readonly batchSizes: number[] = [];
   room = true;
@@ -194,6 +195,10 @@ export class RecordingConsumer implements DeliverySink {
     this.batchSizes.push(deliveries.length);
     this.deliveries.push(...deliveries);
     if (this.onDelivery !== undefined) for (const delivery of [...deliveries]) this.onDelivery(delivery);
+  }
+
+  activeChanged(isActive: boolean): void {
+    this.activeChanges.push(isActive);
   }
 
   cancelled(code: ErrorCode): void {

@@ -203,6 +203,7 @@ export class ModelRun {
     consumer.subscription = await this.#engine.subscribe(queue.name, options, session, {
       hasRoom: () => consumer.hasRoom,
       deliver: (deliveries) => this.#deliver(holder, consumer, [...deliveries]),
+      activeChanged: () => this.#expect(false, "a queue without a single active consumer has one"),
       cancelled: () => {
         this.#expect(!consumer.isCancelled, "a consumer was cancelled twice");
         consumer.isCancelled = true;

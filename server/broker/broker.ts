@@ -371,6 +371,10 @@ class HeadPublication implements Publication {
   get envelope(): Uint8Array {
     return this.head.bytes;
   }
+
+  get bodyBytes(): number {
+    return this.head.bodyBytes;
+  }
 }
 
 function queueReply({ name, messages, consumers }: QueueStatus): Reply<"queue.declare"> {

@@ -1,6 +1,7 @@
 import type { PublishSink } from "../engine/engine.ts";
+import type { Lane, PendingChanges } from "./lane.ts";
 import type { Message } from "./message.ts";
-import type { PendingChanges, Queue } from "./queue.ts";
+
 import type { NewMessage, QueueChanges, RecordChange, Store } from "./store/store.ts";
 
 export interface CommitterOptions {
@@ -20,7 +21,7 @@ const maxCommitsUnderWay = 3;
 interface Batch {
   messages: Message[];
   bytes: number;
-  queues: Queue[];
+  lanes: Lane[];
   records: RecordChange[];
   /** Runs of publish numbers to confirm, as parallel lists: one entry a run, not one a message. */
   sinks: PublishSink[];
@@ -30,7 +31,7 @@ interface Batch {
 }
 
 function emptyBatch(): Batch {
-  return { messages: [], bytes: 0, queues: [], records: [], sinks: [], firsts: [], lasts: [], waiters: [] };
+  return { messages: [], bytes: 0, lanes: [], records: [], sinks: [], firsts: [], lasts: [], waiters: [] };
 }
 
 /**
@@ -79,11 +80,11 @@ export class Committer {
     this.#reliefListeners.push(listener);
   }
 
-  /** The queue has changes for the next commit. */
-  changed(queue: Queue): void {
-    if (queue.isChanged) return;
-    queue.isChanged = true;
-    this.#batch.queues.push(queue);
+  /** The lane has changes for the next commit. */
+  changed(lane: Lane): void {
+    if (lane.isChanged) return;
+    lane.isChanged = true;
+    this.#batch.lanes.push(lane);
     this.#schedule();
   }
 
@@ -153,12 +154,12 @@ export class Committer {
     const lastSeqs: number[] = [];
     const queues: QueueChanges[] = [];
     const dropped = [];
-    for (const queue of batch.queues) {
-      queue.isChanged = false;
-      const changes = queue.takeChanges();
+    for (const lane of batch.lanes) {
+      lane.isChanged = false;
+      const changes = lane.takeChanges();
       dropped.push(...changes.dropped);
       lastSeqs.push(changes.appended.at(-1)?.seq ?? 0);
-      if (!queue.deleted && !isNothing(changes)) queues.push({ queue: queue.id, ...changes });
+      if (!lane.queue.deleted && !isNothing(changes)) queues.push({ queue: lane.id, ...changes });
     }
     this.#isBuildDue = false;
     const isEmpty = messages.length + queues.length + dropped.length + batch.records.length === 0;
@@ -193,9 +194,9 @@ export class Committer {
 
   #complete(batch: Batch, lastSeqs: readonly number[]): void {
     if (this.#failed) return;
-    for (let i = 0; i < batch.queues.length; i++) {
+    for (let i = 0; i < batch.lanes.length; i++) {
       const seq = lastSeqs[i]!;
-      if (seq > 0) batch.queues[i]!.flushed(seq);
+      if (seq > 0) batch.lanes[i]!.flushed(seq);
     }
     for (let i = 0; i < batch.sinks.length; i++) batch.sinks[i]!.confirmed(batch.firsts[i]!, batch.lasts[i]!);
     for (const resolve of batch.waiters) resolve();
@@ -217,7 +218,7 @@ export class Committer {
   }
 }
 
-/** Everything the queue had to write was settled before it was written. */
+/** Everything the lane had to write was settled before it was written. */
 function isNothing({ appended, settled, attempted, noted, dropped }: PendingChanges): boolean {
   return appended.length + settled.length + attempted.length + noted.length + dropped.length === 0;
 }

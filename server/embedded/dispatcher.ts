@@ -69,7 +69,7 @@ export class Dispatcher {
       if (consumer.batch.length === 0) this.#served.push(consumer);
       consumer.batch.push(entry);
       this.#handedOut++;
-      bytes += entry.bytes;
+      bytes += entry.envelope.length;
     }
     this.#deliver(queue);
     return true;

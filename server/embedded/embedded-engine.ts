@@ -88,7 +88,7 @@ export class EmbeddedEngine implements Engine {
       store: options.store,
       memory,
       uncertainBelow: 0,
-      changed: (queue) => this.#committer.changed(queue),
+      changed: (lane) => this.#committer.changed(lane),
       wake: (queue) => this.#dispatcher.wake(queue),
     };
     this.#topology = new Topology(options.limits, this.#queueHost);
@@ -199,7 +199,8 @@ export class EmbeddedEngine implements Engine {
       sink.refused(number, blocked.code, blocked.message);
       return;
     }
-    const message = new Message(publication.envelope, publication.persistent, publication.priority);
+    const { envelope, bodyBytes, persistent, priority } = publication;
+    const message = new Message(envelope, bodyBytes, persistent, priority);
     let isDurable = false;
     for (let i = 0; i < queues.length; i++) {
       const queue = queues[i]!;

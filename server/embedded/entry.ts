@@ -1,5 +1,6 @@
 import type { Delivery } from "../engine/engine.ts";
 import type { Consumer } from "./consumer.ts";
+import type { Lane } from "./lane.ts";
 import type { Message } from "./message.ts";
 import type { Queue } from "./queue.ts";
 import { entryFlags } from "./store/store.ts";
@@ -26,15 +27,19 @@ export class Entry implements Delivery {
   attempts = 0;
   /** Who holds it while it is unsettled; `undefined` for a pulled message. */
   consumer: Consumer | undefined;
-  readonly queue: Queue;
+  readonly lane: Lane;
   readonly message: Message;
   readonly seq: number;
 
-  constructor(queue: Queue, message: Message, seq: number, storage: "memory" | "waiting" | "written") {
-    this.queue = queue;
+  constructor(lane: Lane, message: Message, seq: number, storage: "memory" | "waiting" | "written") {
+    this.lane = lane;
     this.message = message;
     this.seq = seq;
     this.storage = storage;
+  }
+
+  get queue(): Queue {
+    return this.lane.queue;
   }
 
   get envelope(): Uint8Array {
@@ -45,8 +50,9 @@ export class Entry implements Delivery {
     return this.message.id;
   }
 
+  /** Of the body: what a queue's bytes are counted in. */
   get bytes(): number {
-    return this.message.envelope.length;
+    return this.message.bodyBytes;
   }
 
   get priority(): number {
@@ -63,7 +69,7 @@ export class Entry implements Delivery {
 
   /** Survives a restart, once it is written. */
   get durable(): boolean {
-    return this.message.persistent && this.queue.durable;
+    return this.message.persistent && this.lane.queue.durable;
   }
 
   get flags(): number {

@@ -5,11 +5,13 @@ export class Message {
   /** Entries that are to be written with the next commit and are not settled yet. At 0 the message is never written. */
   unwritten = 0;
   readonly envelope: Uint8Array;
+  readonly bodyBytes: number;
   readonly persistent: boolean;
   readonly priority: number;
 
-  constructor(envelope: Uint8Array, persistent: boolean, priority: number) {
+  constructor(envelope: Uint8Array, bodyBytes: number, persistent: boolean, priority: number) {
     this.envelope = envelope;
+    this.bodyBytes = bodyBytes;
     this.persistent = persistent;
     this.priority = priority;
   }

@@ -3,45 +3,19 @@ import { type QueueSettings, queueSettings } from "../../protocol/queue-settings
 import type { Owner, QueueDeclaration, QueueStatus } from "../engine/engine.ts";
 import type { Consumer } from "./consumer.ts";
 import { ConsumerRoster } from "./consumer-roster.ts";
-import { Entry } from "./entry.ts";
+import type { Entry } from "./entry.ts";
 import type { Binding } from "./exchange.ts";
-import { Message } from "./message.ts";
-import { type MemoryBudget, ReadyList } from "./ready-list.ts";
-import {
-  type DroppedRange,
-  entryFlags,
-  type LoadedEntry,
-  type QueueCounters,
-  type QueueId,
-  type Store,
-} from "./store/store.ts";
+import { Lane, type LaneHost } from "./lane.ts";
+import type { Message } from "./message.ts";
+import type { QueueCounters, QueueId } from "./store/store.ts";
 
 /** What a queue needs of its surroundings. */
-export interface QueueHost {
-  readonly store: Pick<Store, "load">;
-  readonly memory: MemoryBudget;
-  /** Messages with lower ids were there when the broker crashed: nobody knows which of them had been handed out. */
-  uncertainBelow: number;
-  /** The queue has something for the next commit. */
-  changed(queue: Queue): void;
+export interface QueueHost extends LaneHost {
   /** A delivery from the queue may have become possible. */
   wake(queue: Queue): void;
 }
 
-/** What a queue has for the next commit. */
-export interface PendingChanges {
-  /** Entries to write. Those done meanwhile are passed over. */
-  appended: Entry[];
-  /** Written entries that are done. */
-  settled: Entry[];
-  /** Written entries whose attempts have changed. */
-  attempted: Entry[];
-  /** Written entries whose note has changed. */
-  noted: Entry[];
-  dropped: DroppedRange[];
-}
-
-/** One queue: its messages in order, what it counts, and what of that the next commit has to write. */
+/** One queue: its messages in order, who gets them, and what it counts. */
 export class Queue {
   readonly id: QueueId;
   readonly name: string;
@@ -60,17 +34,9 @@ export class Queue {
   damage: unknown;
   /** In the dispatcher's list already. */
   isAwake = false;
-  /** In the committer's list already. */
-  isChanged = false;
 
-  readonly #ready: ReadyList;
-  readonly #host: QueueHost;
-  #pending: PendingChanges = { appended: [], settled: [], attempted: [], noted: [], dropped: [] };
-  #nextSeq = 1;
+  readonly #lane: Lane;
   #unsettled = 0;
-  #everWritten = false;
-  #writtenMessages = 0;
-  #writtenBytes = 0;
 
   constructor(id: QueueId, declaration: QueueDeclaration, owner: Owner | undefined, host: QueueHost) {
     this.id = id;
@@ -81,23 +47,16 @@ export class Queue {
     this.settings = queueSettings(declaration.arguments);
     this.consumers = new ConsumerRoster(this.settings.singleActiveConsumer, () => host.wake(this));
     this.owner = owner;
-    this.#host = host;
-    this.#ready = new ReadyList(host.memory, (fromSeq, toSeq, maxEntries, maxBytes) =>
-      host.store.load(id, fromSeq, toSeq, maxEntries, maxBytes).map((loaded) => this.#fromDisk(loaded)),
-    );
+    this.#lane = new Lane(id, this, host);
   }
 
   /** Takes over what an earlier run of the broker has written. */
   recover(counters: QueueCounters): void {
-    this.#nextSeq = counters.nextSeq;
-    this.#everWritten = true;
-    this.#writtenMessages = counters.messages;
-    this.#writtenBytes = counters.bytes;
-    this.#ready.recover(counters.messages, counters.bytes, counters.nextSeq - 1);
+    this.#lane.recover(counters);
   }
 
   get readyCount(): number {
-    return this.#ready.length;
+    return this.#lane.ready.length;
   }
 
   get unsettledCount(): number {
@@ -105,24 +64,17 @@ export class Queue {
   }
 
   get status(): QueueStatus {
-    return { name: this.name, messages: this.#ready.length, consumers: this.consumers.size };
+    return { name: this.name, messages: this.readyCount, consumers: this.consumers.size };
   }
 
   /** Whether a message that is added now has to be written. */
   wouldWrite(persistent: boolean): boolean {
-    return (persistent && this.durable) || this.#ready.willPage;
+    return this.#lane.wouldWrite(persistent);
   }
 
   /** Adds a message at the end. */
   enqueue(message: Message): void {
-    const write = this.wouldWrite(message.persistent);
-    const entry = new Entry(this, message, this.#nextSeq++, write ? "waiting" : "memory");
-    if (write) {
-      message.unwritten++;
-      this.#pending.appended.push(entry);
-      this.#host.changed(this);
-    }
-    this.#ready.push(entry);
+    this.#lane.append(message);
   }
 
   /**
@@ -130,7 +82,7 @@ export class Queue {
    * @throws StoreError if it cannot be read back from disk.
    */
   take(consumer: Consumer | undefined): Entry | undefined {
-    const entry = this.#ready.take();
+    const entry = this.#lane.ready.take();
     if (entry === undefined) return undefined;
     entry.state = "unsettled";
     this.#unsettled++;
@@ -142,13 +94,13 @@ export class Queue {
   undoTake(entry: Entry): void {
     if (!this.#leaveConsumer(entry)) return;
     entry.state = "ready";
-    this.#ready.putBack(entry);
+    entry.lane.ready.putBack(entry);
   }
 
   /** A message that was handed out is done with. */
   finish(entry: Entry): void {
     if (!this.#leaveConsumer(entry)) return;
-    this.#end(entry);
+    entry.lane.end(entry);
   }
 
   /** A message that was handed out goes back to its place. */
@@ -157,71 +109,20 @@ export class Queue {
     entry.state = "ready";
     entry.redelivered = true;
     entry.attempts++;
-    if (entry.storage === "written") {
-      this.#pending.attempted.push(entry);
-      this.#host.changed(this);
-    }
-    this.#ready.putBack(entry);
+    entry.lane.attempted(entry);
+    entry.lane.ready.putBack(entry);
   }
 
   /** Deletes every ready message, readable or not, and says how many there were. */
   purge(): number {
     this.damage = undefined;
-    const count = this.#ready.length;
-    const { entries, disk } = this.#ready.clear();
-    for (const entry of entries) this.#end(entry);
-    if (disk !== undefined) {
-      this.#writtenMessages -= disk.durableMessages;
-      this.#writtenBytes -= disk.durableBytes;
-      this.#pending.dropped.push({ queue: this.id, fromSeq: disk.fromSeq, toSeq: disk.toSeq });
-      this.#host.changed(this);
-    }
-    return count;
+    return this.#lane.purge();
   }
 
   /** The queue has gone, and all its messages with it. Those handed out can still be settled, to no effect. */
   delete(): void {
     this.deleted = true;
-    this.#ready.clear();
-    for (const entry of this.#pending.appended) this.#unwrite(entry);
-    const dropped = this.#everWritten
-      ? [{ queue: this.id, fromSeq: 0, toSeq: Number.POSITIVE_INFINITY }]
-      : [];
-    this.#pending = { appended: [], settled: [], attempted: [], noted: [], dropped };
-    if (this.#everWritten) this.#host.changed(this);
-  }
-
-  /** Hands the pending changes over to a commit; entries to append are `written` from here on. */
-  takeChanges(): PendingChanges & { counters: QueueCounters } {
-    const { appended, settled, attempted, noted, dropped } = this.#pending;
-    this.#pending = { appended: [], settled: [], attempted: [], noted: [], dropped: [] };
-    const written: Entry[] = [];
-    for (const entry of appended) {
-      if (entry.storage !== "waiting") continue;
-      entry.storage = "written";
-      this.#everWritten = true;
-      written.push(entry);
-      this.#countWritten(entry, 1);
-      // An entry can come back before it is written; its attempts follow in the next commit.
-      if (entry.attempts > 0) this.#pending.attempted.push(entry);
-    }
-    if (this.#pending.attempted.length > 0) this.#host.changed(this);
-    for (const entry of settled) this.#countWritten(entry, -1);
-    const counters = { nextSeq: this.#nextSeq, messages: this.#writtenMessages, bytes: this.#writtenBytes };
-    const isStillThere = (entry: Entry) => entry.state !== "done";
-    return {
-      appended: written,
-      settled,
-      attempted: attempted.filter(isStillThere),
-      noted: noted.filter(isStillThere),
-      dropped,
-      counters,
-    };
-  }
-
-  /** A commit that had entries up to `seq` is on disk. */
-  flushed(seq: number): void {
-    this.#ready.flushed(seq);
+    this.#lane.delete();
   }
 
   #leaveConsumer(entry: Entry): boolean {
@@ -229,35 +130,5 @@ export class Queue {
     this.#unsettled--;
     entry.consumer?.released(entry);
     return !this.deleted;
-  }
-
-  #end(entry: Entry): void {
-    entry.state = "done";
-    if (entry.storage === "written") {
-      this.#pending.settled.push(entry);
-      this.#host.changed(this);
-    } else this.#unwrite(entry);
-  }
-
-  #unwrite(entry: Entry): void {
-    if (entry.storage !== "waiting") return;
-    entry.storage = "memory";
-    entry.message.unwritten--;
-  }
-
-  #countWritten(entry: Entry, change: 1 | -1): void {
-    if (!entry.durable) return;
-    this.#writtenMessages += change;
-    this.#writtenBytes += change * entry.bytes;
-  }
-
-  #fromDisk(loaded: LoadedEntry): Entry {
-    const persistent = (loaded.flags & entryFlags.transient) === 0;
-    const message = new Message(loaded.envelope, persistent, loaded.priority);
-    message.id = loaded.messageId;
-    const entry = new Entry(this, message, loaded.seq, "written");
-    entry.attempts = loaded.attempts;
-    entry.redelivered = loaded.attempts > 0 || loaded.messageId < this.#host.uncertainBelow;
-    return entry;
   }
 }

@@ -145,6 +145,8 @@ export interface Publication {
   readonly persistent: boolean;
   readonly priority: number;
   readonly envelope: Uint8Array;
+  /** How much of the envelope is the body. */
+  readonly bodyBytes: number;
   /** Decodes the headers; a function of its own, not a method. */
   readonly headers: () => Headers;
 }

@@ -49,13 +49,13 @@ class Committing {
       store,
       memory: { usedBytes: 0, budgetBytes: 1_000_000, queueBytes: 1_000_000 },
       uncertainBelow: 0,
-      changed: (queue) => this.committer.changed(queue),
+      changed: (lane) => this.committer.changed(lane),
       wake: () => {},
     });
   }
 
   publish(number: number, bytes = 10): void {
-    const message = new Message(envelope("x".repeat(bytes)), true, 0);
+    const message = new Message(envelope("x".repeat(bytes)), bytes, true, 0);
     this.queue.enqueue(message);
     this.committer.write(message);
     this.committer.confirm(this.publisher, number);
@@ -175,10 +175,10 @@ test("a message that is in another queue still is written, although the first is
     store: { load: () => [] },
     memory: { usedBytes: 0, budgetBytes: 1_000_000, queueBytes: 1_000_000 },
     uncertainBelow: 0,
-    changed: (queue) => committing.committer.changed(queue),
+    changed: (lane) => committing.committer.changed(lane),
     wake: () => {},
   });
-  const message = new Message(envelope("x"), true, 0);
+  const message = new Message(envelope("x"), 1, true, 0);
   committing.queue.enqueue(message);
   second.enqueue(message);
   committing.committer.write(message);

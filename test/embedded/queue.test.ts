@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import type { Lane } from "../../server/embedded/lane.ts";
 import { Message } from "../../server/embedded/message.ts";
 import { Queue, type QueueHost } from "../../server/embedded/queue.ts";
 import { envelope, queueNamed, textOf } from "../support/embedded.ts";
@@ -6,18 +7,21 @@ import { envelope, queueNamed, textOf } from "../support/embedded.ts";
 function queueOf(
   texts: readonly string[],
   properties = {},
-): { queue: Queue; host: QueueHost; messages: Message[] } {
+): { queue: Queue; host: QueueHost; messages: Message[]; takeChanges: Lane["takeChanges"] } {
+  let changedLane: Lane | undefined;
   const host: QueueHost = {
     store: { load: () => [] },
     memory: { usedBytes: 0, budgetBytes: 1_000_000, queueBytes: 1_000_000 },
     uncertainBelow: 0,
-    changed: () => {},
+    changed: (lane) => {
+      changedLane = lane;
+    },
     wake: () => {},
   };
   const queue = new Queue(1, queueNamed("q", properties), undefined, host);
-  const messages = texts.map((text) => new Message(envelope(text), true, 0));
+  const messages = texts.map((text) => new Message(envelope(text), text.length, true, 0));
   for (const message of messages) queue.enqueue(message);
-  return { queue, host, messages };
+  return { queue, host, messages, takeChanges: () => changedLane!.takeChanges() };
 }
 
 test("a message taken by mistake goes back without a trace", () => {
@@ -30,7 +34,7 @@ test("a message taken by mistake goes back without a trace", () => {
 });
 
 test("a deleted queue keeps nothing in memory, nor takes anything back, nor has anything written", () => {
-  const { queue, host, messages } = queueOf(["1", "2", "3", "4"]);
+  const { queue, host, messages, takeChanges } = queueOf(["1", "2", "3", "4"]);
   const [first, second, third] = [queue.take(undefined)!, queue.take(undefined)!, queue.take(undefined)!];
   queue.delete();
   queue.putBack(first);
@@ -40,41 +44,41 @@ test("a deleted queue keeps nothing in memory, nor takes anything back, nor has 
   expect(queue.unsettledCount).toBe(0);
   expect(host.memory.usedBytes).toBe(0);
   expect(messages.map(({ unwritten }) => unwritten)).toEqual([0, 0, 0, 0]);
-  expect(queue.takeChanges()).toMatchObject({ appended: [], settled: [], attempted: [], dropped: [] });
+  expect(takeChanges()).toMatchObject({ appended: [], settled: [], attempted: [], dropped: [] });
 });
 
 test("a deleted queue of which something was written is dropped whole, once", () => {
-  const { queue } = queueOf(["1", "2"]);
-  queue.takeChanges();
+  const { queue, takeChanges } = queueOf(["1", "2"]);
+  takeChanges();
   queue.finish(queue.take(undefined)!);
   queue.delete();
-  expect(queue.takeChanges()).toMatchObject({
+  expect(takeChanges()).toMatchObject({
     appended: [],
     settled: [],
     dropped: [{ queue: 1, fromSeq: 0, toSeq: Number.POSITIVE_INFINITY }],
   });
-  expect(queue.takeChanges().dropped).toEqual([]);
+  expect(takeChanges().dropped).toEqual([]);
 });
 
 test("what a queue counts is what it has written and not settled", () => {
-  const { queue } = queueOf(["a", "bb", "ccc"]);
+  const { queue, takeChanges } = queueOf(["a", "bb", "ccc"]);
   queue.finish(queue.take(undefined)!);
-  expect(queue.takeChanges().counters).toEqual({ nextSeq: 4, messages: 2, bytes: 5 });
+  expect(takeChanges().counters).toEqual({ nextSeq: 4, messages: 2, bytes: 5 });
   queue.finish(queue.take(undefined)!);
-  expect(queue.takeChanges().counters).toEqual({ nextSeq: 4, messages: 1, bytes: 3 });
+  expect(takeChanges().counters).toEqual({ nextSeq: 4, messages: 1, bytes: 3 });
   queue.purge();
-  expect(queue.takeChanges().counters).toEqual({ nextSeq: 4, messages: 0, bytes: 0 });
+  expect(takeChanges().counters).toEqual({ nextSeq: 4, messages: 0, bytes: 0 });
 });
 
 test("a message settled twice counts once", () => {
-  const { queue } = queueOf(["a", "bb"]);
-  queue.takeChanges();
+  const { queue, takeChanges } = queueOf(["a", "bb"]);
+  takeChanges();
   const entry = queue.take(undefined)!;
   queue.finish(entry);
   queue.finish(entry);
   queue.putBack(entry);
   expect(queue.readyCount).toBe(1);
-  const { settled, counters } = queue.takeChanges();
+  const { settled, counters } = takeChanges();
   expect(settled).toHaveLength(1);
   expect(counters.messages).toBe(1);
 });

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { Entry, entryOverheadBytes } from "../../server/embedded/entry.ts";
+import type { Lane } from "../../server/embedded/lane.ts";
 import { Message } from "../../server/embedded/message.ts";
-import type { Queue } from "../../server/embedded/queue.ts";
 import { type MemoryBudget, ReadyList } from "../../server/embedded/ready-list.ts";
 
 const bodyBytes = 44;
 const entryBytes = entryOverheadBytes + bodyBytes;
-const durableQueue = { durable: true } as Queue;
+const durableLane = { queue: { durable: true } } as Lane;
 
 /** A ready list on a disk that has everything that was ever added to it. */
 class Listed {
@@ -36,7 +36,8 @@ class Listed {
   }
 
   entry(seq: number, persistent = true): Entry {
-    return new Entry(durableQueue, new Message(new Uint8Array(bodyBytes), persistent, 0), seq, "waiting");
+    const message = new Message(new Uint8Array(bodyBytes), bodyBytes, persistent, 0);
+    return new Entry(durableLane, message, seq, "waiting");
   }
 
   /** Adds entries with the next numbers. Returns the last of them. */

@@ -145,6 +145,7 @@ export function publication(
     persistent: true,
     priority: 0,
     envelope: envelope(text),
+    bodyBytes: text.length,
     headers: () => ({}),
     ...properties,
   };

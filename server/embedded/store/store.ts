@@ -34,7 +34,7 @@ export interface NewEntry {
   readonly messageId: number;
   /** See {@link entryFlags}. */
   readonly flags: number;
-  /** Length of the envelope in bytes. */
+  /** How large the message counts in the queue: the engine's matter, the store only keeps it. */
   readonly bytes: number;
   /** 0 unless the queue has priorities. */
   readonly priority: number;
@@ -50,7 +50,7 @@ export interface QueueCounters {
   readonly nextSeq: number;
   /** Stored, unsettled entries that survive a restart. */
   readonly messages: number;
-  /** Sum of their envelopes' bytes. */
+  /** Sum of their bytes. */
   readonly bytes: number;
 }
 

@@ -1,0 +1,188 @@
+import { Entry } from "./entry.ts";
+import { Message } from "./message.ts";
+import type { Queue } from "./queue.ts";
+import { type MemoryBudget, ReadyList } from "./ready-list.ts";
+import {
+  type DroppedRange,
+  entryFlags,
+  type LoadedEntry,
+  type QueueCounters,
+  type QueueId,
+  type Store,
+} from "./store/store.ts";
+
+/** What a lane needs of its surroundings. */
+export interface LaneHost {
+  readonly store: Pick<Store, "load">;
+  readonly memory: MemoryBudget;
+  /** Messages with lower ids were there when the broker crashed: nobody knows which of them had been handed out. */
+  uncertainBelow: number;
+  /** The lane has something for the next commit. */
+  changed(lane: Lane): void;
+}
+
+/** What a lane has for the next commit. */
+export interface PendingChanges {
+  /** Entries to write. Those done meanwhile are passed over. */
+  appended: Entry[];
+  /** Written entries that are done. */
+  settled: Entry[];
+  /** Written entries whose attempts have changed. */
+  attempted: Entry[];
+  /** Written entries whose note has changed. */
+  noted: Entry[];
+  dropped: DroppedRange[];
+}
+
+function noChanges(): PendingChanges {
+  return { appended: [], settled: [], attempted: [], noted: [], dropped: [] };
+}
+
+/**
+ * A run of messages in order, under a number of its own in the store: what of it is ready, and what of it the next commit
+ * has to write. A queue has one, or one for each priority.
+ */
+export class Lane {
+  readonly id: QueueId;
+  readonly queue: Queue;
+  readonly ready: ReadyList;
+  /** In the committer's list already. */
+  isChanged = false;
+
+  readonly #host: LaneHost;
+  #pending = noChanges();
+  #nextSeq = 1;
+  #everWritten = false;
+  #writtenMessages = 0;
+  #writtenBytes = 0;
+
+  constructor(id: QueueId, queue: Queue, host: LaneHost) {
+    this.id = id;
+    this.queue = queue;
+    this.#host = host;
+    this.ready = new ReadyList(host.memory, (fromSeq, toSeq, maxEntries, maxBytes) =>
+      host.store.load(id, fromSeq, toSeq, maxEntries, maxBytes).map((loaded) => this.#fromDisk(loaded)),
+    );
+  }
+
+  /** Takes over what an earlier run of the broker has written. */
+  recover({ nextSeq, messages, bytes }: QueueCounters): void {
+    this.#nextSeq = nextSeq;
+    this.#everWritten = true;
+    this.#writtenMessages = messages;
+    this.#writtenBytes = bytes;
+    this.ready.recover(messages, bytes, nextSeq - 1);
+  }
+
+  /** Whether a message that is added now has to be written. */
+  wouldWrite(persistent: boolean): boolean {
+    return (persistent && this.queue.durable) || this.ready.willPage;
+  }
+
+  /** Adds a message at the end. */
+  append(message: Message): void {
+    const write = this.wouldWrite(message.persistent);
+    const entry = new Entry(this, message, this.#nextSeq++, write ? "waiting" : "memory");
+    if (write) {
+      message.unwritten++;
+      this.#pending.appended.push(entry);
+      this.#host.changed(this);
+    }
+    this.ready.push(entry);
+  }
+
+  /** The entry's attempts have changed. */
+  attempted(entry: Entry): void {
+    if (entry.storage !== "written") return;
+    this.#pending.attempted.push(entry);
+    this.#host.changed(this);
+  }
+
+  /** The entry is done with. */
+  end(entry: Entry): void {
+    entry.state = "done";
+    if (entry.storage === "written") {
+      this.#pending.settled.push(entry);
+      this.#host.changed(this);
+    } else this.#unwrite(entry);
+  }
+
+  /** Deletes every ready message, readable or not, and says how many there were. */
+  purge(): number {
+    const count = this.ready.length;
+    const { entries, disk } = this.ready.clear();
+    for (const entry of entries) this.end(entry);
+    if (disk !== undefined) {
+      this.#writtenMessages -= disk.durableMessages;
+      this.#writtenBytes -= disk.durableBytes;
+      this.#pending.dropped.push({ queue: this.id, fromSeq: disk.fromSeq, toSeq: disk.toSeq });
+      this.#host.changed(this);
+    }
+    return count;
+  }
+
+  /** The queue has gone, and all its messages with it. */
+  delete(): void {
+    this.ready.clear();
+    for (const entry of this.#pending.appended) this.#unwrite(entry);
+    this.#pending = noChanges();
+    if (!this.#everWritten) return;
+    this.#pending.dropped.push({ queue: this.id, fromSeq: 0, toSeq: Number.POSITIVE_INFINITY });
+    this.#host.changed(this);
+  }
+
+  /** Hands the pending changes over to a commit; entries to append are `written` from here on. */
+  takeChanges(): PendingChanges & { counters: QueueCounters } {
+    const { appended, settled, attempted, noted, dropped } = this.#pending;
+    this.#pending = noChanges();
+    const written: Entry[] = [];
+    for (const entry of appended) {
+      if (entry.storage !== "waiting") continue;
+      entry.storage = "written";
+      this.#everWritten = true;
+      written.push(entry);
+      this.#countWritten(entry, 1);
+      // An entry can come back before it is written; its attempts follow in the next commit.
+      if (entry.attempts > 0) this.#pending.attempted.push(entry);
+    }
+    if (this.#pending.attempted.length > 0) this.#host.changed(this);
+    for (const entry of settled) this.#countWritten(entry, -1);
+    const counters = { nextSeq: this.#nextSeq, messages: this.#writtenMessages, bytes: this.#writtenBytes };
+    const isStillThere = (entry: Entry) => entry.state !== "done";
+    return {
+      appended: written,
+      settled,
+      attempted: attempted.filter(isStillThere),
+      noted: noted.filter(isStillThere),
+      dropped,
+      counters,
+    };
+  }
+
+  /** A commit that had entries up to `seq` is on disk. */
+  flushed(seq: number): void {
+    this.ready.flushed(seq);
+  }
+
+  #unwrite(entry: Entry): void {
+    if (entry.storage !== "waiting") return;
+    entry.storage = "memory";
+    entry.message.unwritten--;
+  }
+
+  #countWritten(entry: Entry, change: 1 | -1): void {
+    if (!entry.durable) return;
+    this.#writtenMessages += change;
+    this.#writtenBytes += change * entry.bytes;
+  }
+
+  #fromDisk(loaded: LoadedEntry): Entry {
+    const persistent = (loaded.flags & entryFlags.transient) === 0;
+    const message = new Message(loaded.envelope, loaded.bytes, persistent, loaded.priority);
+    message.id = loaded.messageId;
+    const entry = new Entry(this, message, loaded.seq, "written");
+    entry.attempts = loaded.attempts;
+    entry.redelivered = loaded.attempts > 0 || loaded.messageId < this.#host.uncertainBelow;
+    return entry;
+  }
+}

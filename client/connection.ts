@@ -62,6 +62,7 @@ export class Connection implements SessionHost, SubscriptionHost {
   /** The session that is being opened or restored. */
   #upcoming: Session | undefined;
   #openedAt = 0;
+  /** What the broker has asked for when the last session ended. */
   #retryAfterMs = 0;
   #wake: (() => void) | undefined;
   #closing: Promise<void> | undefined;
@@ -162,7 +163,6 @@ export class Connection implements SessionHost, SubscriptionHost {
 
   goaway(frame: GoawayFrame): void {
     const { code, message, retryAfterMs } = frame;
-    this.#retryAfterMs = retryAfterMs;
     this.events.emit("goaway", { code, message, retryAfterMs });
   }
 
@@ -178,6 +178,7 @@ export class Connection implements SessionHost, SubscriptionHost {
     // One that is still being opened or restored is looked after by who does that.
     if (session !== this.#session) return;
     this.#session = undefined;
+    this.#retryAfterMs = end.retryAfterMs;
     this.publisher.detach();
     this.#backoff.succeeded(this.runtime.now() - this.#openedAt);
     if (!this.#shouldReconnect(end)) {
@@ -203,7 +204,6 @@ export class Connection implements SessionHost, SubscriptionHost {
         return;
       }
       await this.#pause(this.#backoff.nextDelayMs(this.#retryAfterMs));
-      this.#retryAfterMs = 0;
       if (!this.#wantsSession()) return;
       let session: Session;
       try {
@@ -222,6 +222,7 @@ export class Connection implements SessionHost, SubscriptionHost {
       } catch (error) {
         reason = session.end?.error ?? (error as PosthornError);
         session.abandon(reason);
+        this.#retryAfterMs = session.end?.retryAfterMs ?? 0;
       }
       if (session.end?.mayReconnect === false && this.#wantsSession()) this.#finish(reason);
     }

@@ -1,8 +1,8 @@
 import type { PosthornError } from "../protocol/errors.ts";
 import { onAbort, throwIfAborted } from "./abort.ts";
 import type { Connection } from "./connection.ts";
-import { Fifo } from "./fifo.ts";
 import type { ReceivedMessage } from "./message.ts";
+import type { MessageBuffer } from "./message-buffer.ts";
 import { overrun } from "./message-stream.ts";
 import type { QueueName } from "./queue-name.ts";
 import { Subscription, type SubscriptionOptions, type SubscriptionSink } from "./subscription.ts";
@@ -43,7 +43,7 @@ export class Consumer implements SubscriptionSink {
   readonly #subscription: Subscription;
   readonly #handler: MessageHandler;
   readonly #options: ConsumeOptions;
-  readonly #buffer = new Fifo<ReceivedMessage>();
+  readonly #buffer: MessageBuffer;
   /** Failed messages in their pause: message → timer. */
   readonly #paused = new Map<ReceivedMessage, unknown>();
   #running = 0;
@@ -62,6 +62,7 @@ export class Consumer implements SubscriptionSink {
     this.#handler = handler;
     this.#options = options;
     this.#subscription = new Subscription(connection, queue, options, this);
+    this.#buffer = this.#subscription.newBuffer();
     this.closed = new Promise((resolve, reject) => {
       this.#resolveClosed = resolve;
       this.#rejectClosed = reject;
@@ -81,6 +82,11 @@ export class Consumer implements SubscriptionSink {
    */
   get active(): boolean {
     return this.#subscription.active;
+  }
+
+  /** With `whenSlow: "conflate"`: messages that were dropped so far since newer ones came. */
+  get dropped(): number {
+    return this.#subscription.dropped + this.#buffer.dropped;
   }
 
   /** @internal */
@@ -109,8 +115,7 @@ export class Consumer implements SubscriptionSink {
   /** @internal */
   deliver(message: ReceivedMessage): void {
     if (this.#running < this.#concurrency) this.#run(message);
-    else if (this.#buffer.length < this.#subscription.maxBuffered) this.#buffer.push(message);
-    else void this.#subscription.cancel(overrun());
+    else if (!this.#buffer.push(message)) void this.#subscription.cancel(overrun());
   }
 
   /** @internal */

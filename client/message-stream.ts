@@ -3,6 +3,7 @@ import { abortedError, onAbort } from "./abort.ts";
 import type { Connection } from "./connection.ts";
 import { Fifo } from "./fifo.ts";
 import type { ReceivedMessage } from "./message.ts";
+import type { MessageBuffer } from "./message-buffer.ts";
 import type { QueueName } from "./queue-name.ts";
 import { Subscription, type SubscriptionOptions, type SubscriptionSink } from "./subscription.ts";
 
@@ -20,7 +21,7 @@ const finished: Result = { done: true, value: undefined };
  */
 export class MessageStream implements AsyncIterableIterator<ReceivedMessage, undefined>, SubscriptionSink {
   readonly #subscription: Subscription;
-  readonly #buffer = new Fifo<ReceivedMessage>();
+  readonly #buffer: MessageBuffer;
   readonly #waiting = new Fifo<{ resolve(result: Result): void; reject(error: PosthornError): void }>();
   readonly #signal: AbortSignal | undefined;
   #stopListening: () => void = () => {};
@@ -34,7 +35,13 @@ export class MessageStream implements AsyncIterableIterator<ReceivedMessage, und
   /** @internal */
   constructor(connection: Connection, queue: QueueName, options: StreamOptions) {
     this.#subscription = new Subscription(connection, queue, options, this);
+    this.#buffer = this.#subscription.newBuffer();
     this.#signal = options.signal;
+  }
+
+  /** With `whenSlow: "conflate"`: messages that were dropped so far since newer ones came. */
+  get dropped(): number {
+    return this.#subscription.dropped + this.#buffer.dropped;
   }
 
   [Symbol.asyncIterator](): this {
@@ -73,9 +80,7 @@ export class MessageStream implements AsyncIterableIterator<ReceivedMessage, und
     if (waiter !== undefined) {
       this.#current = message;
       waiter.resolve({ done: false, value: message });
-    } else if (this.#buffer.length < this.#subscription.maxBuffered) {
-      this.#buffer.push(message);
-    } else void this.#subscription.cancel(overrun());
+    } else if (!this.#buffer.push(message)) void this.#subscription.cancel(overrun());
   }
 
   /** @internal */

@@ -27,6 +27,8 @@ export interface SessionEnd {
   readonly error: PosthornError;
   /** Whether it makes sense to connect again. */
   readonly mayReconnect: boolean;
+  /** How long the broker wants to be left alone first. */
+  readonly retryAfterMs: number;
 }
 
 /** Who gets the deliveries of a consumer. */
@@ -34,6 +36,8 @@ export interface DeliveryTarget {
   deliver(message: ReceivedMessage): void;
   /** Its queue has a single active consumer, and that is this one, or no longer. */
   activeChanged(active: boolean): void;
+  /** The broker has dropped so many messages in favour of newer ones. */
+  conflated(dropped: number): void;
   cancelledByBroker(error: PosthornError): void;
 }
 
@@ -92,6 +96,7 @@ export class Session {
   #end: SessionEnd | undefined;
   /** The reason that the broker gave for a close to come. */
   #complaint: PosthornError | undefined;
+  #retryAfterMs = 0;
 
   constructor(
     webSocket: WebSocketConstructor,
@@ -204,7 +209,7 @@ export class Session {
   abandon(error: PosthornError, again = true, closeCode = 1000): void {
     if (this.#state === "ended") return;
     this.#transport.abandon(closeCode, "");
-    this.#finish({ error, mayReconnect: again });
+    this.#finish(error, again);
   }
 
   #greet(): void {
@@ -292,7 +297,11 @@ export class Session {
       case "consumer.active":
         this.#targets.get(frame.consumer)?.activeChanged(frame.active);
         break;
+      case "consumer.conflated":
+        this.#targets.get(frame.consumer)?.conflated(frame.dropped);
+        break;
       case "goaway":
+        this.#retryAfterMs = frame.retryAfterMs;
         this.#host.goaway(frame);
         break;
       case "blocked":
@@ -307,8 +316,10 @@ export class Session {
   #readError(frame: ErrorFrame): void {
     const error = wireError(frame.code, frame.message, frame.details);
     if (frame.id !== undefined) this.#requests.fail(frame.id, error);
-    else if (errorCatalogue[error.code].scope === "session") this.#complaint = error;
-    else this.#host.complained(error);
+    else if (errorCatalogue[error.code].scope === "session") {
+      this.#complaint = error;
+      this.#retryAfterMs = frame.retryAfterMs ?? this.#retryAfterMs;
+    } else this.#host.complained(error);
   }
 
   #readBinary(bytes: Uint8Array): void {
@@ -353,12 +364,13 @@ export class Session {
 
   #closed(code: number, reason: string): void {
     const error = this.#complaint ?? closeError(code, reason, this.#state === "open");
-    this.#finish({ error, mayReconnect: mayReconnect(code) });
+    this.#finish(error, mayReconnect(code));
   }
 
-  #finish(end: SessionEnd): void {
+  #finish(error: PosthornError, mayReconnect: boolean): void {
     if (this.#state === "ended") return;
     this.#state = "ended";
+    const end = { error, mayReconnect, retryAfterMs: this.#retryAfterMs };
     this.#end = end;
     this.#runtime.clearTimer(this.#connectTimer);
     this.#heartbeats?.stop();

@@ -4,6 +4,7 @@ import type { Headers } from "../protocol/header-value.ts";
 import { argumentsContent } from "./arguments-content.ts";
 import { callListener } from "./call-listener.ts";
 import type { ReceivedMessage } from "./message.ts";
+import { MessageBuffer } from "./message-buffer.ts";
 import type { QueueName } from "./queue-name.ts";
 import type { Runtime } from "./runtime.ts";
 import type { DeliveryTarget, RequestContent, Session } from "./session.ts";
@@ -20,9 +21,16 @@ export interface SubscriptionOptions {
   readonly consumerTag?: string;
   /**
    * With `noAck`, how many messages are kept for a consumer that is slower than the broker; one more ends it with
-   * `buffer-full`. Default 10,000.
+   * `buffer-full`, or, with `whenSlow: "conflate"`, begins to replace older ones. Default 10,000; with `"conflate"` 100.
    */
   readonly maxBuffered?: number;
+  /**
+   * What the broker does when this client reads too slowly. `"pause"`: messages wait in the queue. `"conflate"`, with `noAck`
+   * only, for live feeds: of each exchange and routing key only the newest message is kept; here, too, behind `maxBuffered`.
+   * `"close"`: after some time the connection is closed with `slow-consumer`, and made again. Default: the broker's, as a
+   * rule `"pause"`.
+   */
+  readonly whenSlow?: "pause" | "conflate" | "close";
   /** Consumers of higher priority get all messages while they can take them. Default 0. */
   readonly priority?: number;
   /** Most bytes of unsettled messages; a single larger message still comes. Default: no limit besides `prefetch`. */
@@ -90,6 +98,7 @@ export class Subscription implements DeliveryTarget {
   #consumerTag: string;
   #prefetch = 0;
   #isActive = false;
+  #dropped = 0;
   #interruptedAt: number | undefined;
   #retryTimer: unknown;
 
@@ -129,8 +138,16 @@ export class Subscription implements DeliveryTarget {
     return this.#isActive;
   }
 
-  get maxBuffered(): number {
-    return this.noAck ? (this.#options.maxBuffered ?? 10_000) : Number.POSITIVE_INFINITY;
+  /** Messages that the broker has dropped in favour of newer ones. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  /** For what has been delivered and cannot be handed out yet. */
+  newBuffer(): MessageBuffer {
+    const conflates = this.#options.whenSlow === "conflate";
+    const { maxBuffered = conflates ? 100 : 10_000 } = this.#options;
+    return new MessageBuffer(this.noAck ? maxBuffered : Number.POSITIVE_INFINITY, conflates);
   }
 
   /** Resolves once the broker has started the consumer. @throws PosthornError why it did not. */
@@ -218,6 +235,10 @@ export class Subscription implements DeliveryTarget {
     if (this.#state === "active") this.#setActive(active);
   }
 
+  conflated(dropped: number): void {
+    this.#dropped += dropped;
+  }
+
   cancelledByBroker(error: PosthornError): void {
     this.#end(error);
   }
@@ -239,13 +260,15 @@ export class Subscription implements DeliveryTarget {
   }
 
   #request(): RequestContent<"queue.consume"> {
-    const { prefetch, noAck, exclusive, consumerTag, priority, prefetchBytes, ackTimeout } = this.#options;
+    const { prefetch, noAck, exclusive, consumerTag, whenSlow, priority, prefetchBytes, ackTimeout } =
+      this.#options;
     return {
       queue: this.queue.current,
       ...(prefetch !== undefined && { prefetch }),
       ...(noAck !== undefined && { noAck }),
       ...(exclusive !== undefined && { exclusive }),
       ...(consumerTag !== undefined && { consumerTag }),
+      ...(whenSlow !== undefined && { whenSlow }),
       ...argumentsContent({ priority, prefetchBytes, ackTimeout, ...this.#options.arguments }),
     };
   }

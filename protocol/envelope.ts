@@ -145,6 +145,12 @@ export function readEnvelope(bytes: Uint8Array): Message {
   };
 }
 
+/** The part of an envelope that says exchange and routing key: equal bytes, equal address. A view, not a copy. */
+export function envelopeAddress(envelope: Uint8Array): Uint8Array {
+  const routingKeyAt = 3 + envelope[2]!;
+  return envelope.subarray(2, routingKeyAt + 1 + envelope[routingKeyAt]!);
+}
+
 /**
  * What a broker reads of an envelope to route it, without taking it apart. One object is used again and again.
  * `read` checks the whole structure, so that whoever gets the envelope later can rely on it.

@@ -259,6 +259,12 @@ export const requests = {
         "Deliveries count as settled when sent and are not numbered; prefetch does not apply. Default false.",
       ),
       exclusive: flag("Be the queue's only consumer: refused if it has another. Default false."),
+      whenSlow: optional(
+        oneOf(
+          ["pause", "conflate", "close"],
+          "What happens when the client reads too slowly: see [Slow clients](#slow-clients). Missing: the broker decides.",
+        ),
+      ),
       arguments: optional(table('See "Arguments".')),
     },
     {
@@ -292,6 +298,11 @@ export const notices = {
       code: errorCode("A code of the catalogue."),
       message: string({ description: "For people." }),
       details: optional(map<ErrorDetails>("For programs.")),
+      retryAfterMs: optional(
+        count(
+          "With the reason for a close after which to come back: how long to wait before the first attempt to reconnect.",
+        ),
+      ),
     },
   ),
   "consumer.cancelled": notice(
@@ -310,6 +321,14 @@ export const notices = {
     {
       consumer: number("Number of the consumer."),
       active: boolean("Whether it is the active one now."),
+    },
+  ),
+  "consumer.conflated": notice(
+    "Messages of a consumer with `whenSlow` `conflate` were dropped, since newer ones came before the client had read them. Comes before the next delivery.",
+    "server",
+    {
+      consumer: number("Number of the consumer."),
+      dropped: number("How many, since the last such frame."),
     },
   ),
   goaway: notice(
@@ -475,6 +494,9 @@ export type ConsumerCancelledFrame = {
   readonly type: "consumer.cancelled";
 } & NoticeFields<"consumer.cancelled">;
 export type ConsumerActiveFrame = { readonly type: "consumer.active" } & NoticeFields<"consumer.active">;
+export type ConsumerConflatedFrame = {
+  readonly type: "consumer.conflated";
+} & NoticeFields<"consumer.conflated">;
 export type GoawayFrame = { readonly type: "goaway" } & NoticeFields<"goaway">;
 export type BlockedFrame = { readonly type: "blocked" } & NoticeFields<"blocked">;
 export type UnblockedFrame = { readonly type: "unblocked" };
@@ -490,6 +512,7 @@ export type ServerControlFrame =
   | HeartbeatFrame
   | ConsumerCancelledFrame
   | ConsumerActiveFrame
+  | ConsumerConflatedFrame
   | GoawayFrame
   | BlockedFrame
   | UnblockedFrame;

@@ -127,6 +127,13 @@ export const controlVectors: readonly ControlVector[] = [
     arguments: {},
   }),
   client("queue.consume: a prefetch below 0", { type: "queue.consume", id: 6, prefetch: -1 }, false),
+  client("queue.consume: a live feed", {
+    type: "queue.consume",
+    id: 6,
+    noAck: true,
+    whenSlow: "conflate",
+  }),
+  client("queue.consume: an unknown policy", { type: "queue.consume", id: 6, whenSlow: "drop" }, false),
   answer("queue.consume", ok(6, { consumer: 1, consumerTag: "amq.ctag-1", prefetch: 100 })),
   answer("queue.consume", ok(6, { consumer: 1, consumerTag: "amq.ctag-1", prefetch: 100, active: false })),
   client("queue.get", { type: "queue.get", id: 7, queue: "billing", noAck: true }),
@@ -160,6 +167,13 @@ export const controlVectors: readonly ControlVector[] = [
     details: { consumer: 1, first: 7, last: 7 },
   }),
   broker("error: before a close", { type: "error", code: "hello-required", message: "Say hello first." }),
+  broker("error: before a close, with the time to come back", {
+    type: "error",
+    code: "slow-consumer",
+    message: "Too much waits to be read by this client.",
+    retryAfterMs: 1500,
+  }),
+  broker("consumer.conflated", { type: "consumer.conflated", consumer: 1, dropped: 250 }),
   broker("consumer.cancelled", {
     type: "consumer.cancelled",
     consumer: 1,

@@ -88,6 +88,7 @@ export async function startBroker({
     login,
     now,
     product: { product: "posthorn", version },
+    reconnectsPerSecond: config.reconnectsPerSecond,
     limits: {
       ...config,
       maxConsumers: config.maxConsumersPerSession,
@@ -153,10 +154,13 @@ const eventLevels: { readonly [type in BrokerEvent["type"]]?: "info" | "warn" } 
   "publishers-unblocked": "info",
 };
 
+/** Connections that the system keeps while the broker is busy; it cuts that to its own limit (somaxconn). */
+const acceptBacklog = 4096;
+
 function listen(server: Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
-    server.listen(port, host, () => {
+    server.listen({ port, host, backlog: acceptBacklog }, () => {
       server.off("error", reject);
       resolve();
     });

@@ -62,6 +62,7 @@ const placeholders = {
   text: "TEXT",
   "optional-path": "FILE",
   choice: "WORD",
+  choices: "WORD,…",
   switch: "",
   origins: "ORIGIN,…",
   integer: "NUMBER",

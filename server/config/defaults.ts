@@ -50,6 +50,13 @@ export function checkTogether(settings: Settings, originOf: (name: SettingName) 
   const values: Values = settings;
   for (const name of settingNames) {
     const setting = settingOf(name);
+    if (setting.kind === "choice" && setting.among !== undefined) {
+      const allowed = values[setting.among] as readonly string[];
+      if (allowed.includes(values[name] as string)) continue;
+      const origin = originOf(name) ?? "its default";
+      const message = `${name} from ${origin} is ${values[name]}; allowed is one of ${setting.among}, which is ${allowed.join(",")}.`;
+      throw new ConfigError(message, name);
+    }
     if (!isNumber(setting)) continue;
     const value = values[name] as number;
     const subject = `${name} from ${originOf(name) ?? "its default"} is ${formatNumber(setting.kind, value)}`;

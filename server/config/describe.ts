@@ -20,6 +20,7 @@ export function describeDefault(setting: Setting): string {
     case "optional-path":
       return "none";
     case "origins":
+    case "choices":
       return setting.default.length === 0 ? "none" : setting.default.join(",");
     case "integer":
     case "bytes":
@@ -41,6 +42,8 @@ export function describeAllowed(setting: Setting): string {
       return "the path of a file";
     case "choice":
       return `one of ${setting.choices.join(", ")}`;
+    case "choices":
+      return `some of ${setting.choices.join(", ")}`;
     case "switch":
       return "true or false";
     case "origins":

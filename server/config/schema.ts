@@ -41,6 +41,8 @@ function schemaOf(setting: Setting): JsonSchema {
       return { type: "string", minLength: 1 };
     case "choice":
       return { enum: setting.choices };
+    case "choices":
+      return { type: "array", items: { enum: setting.choices }, minItems: 1 };
     case "switch":
       return { type: "boolean" };
     case "origins":

@@ -31,6 +31,15 @@ export interface ChoiceSetting extends CommonSetting {
   readonly kind: "choice";
   readonly choices: readonly string[];
   readonly default: string;
+  /** The setting must be among those of that other one. */
+  readonly among?: string;
+}
+
+/** Several of a few words, at least one. */
+export interface ChoicesSetting extends CommonSetting {
+  readonly kind: "choices";
+  readonly choices: readonly string[];
+  readonly default: readonly string[];
 }
 
 export interface SwitchSetting extends CommonSetting {
@@ -72,6 +81,7 @@ export type Setting =
   | TextSetting
   | OptionalPathSetting
   | ChoiceSetting
+  | ChoicesSetting
   | SwitchSetting
   | OriginListSetting
   | NumberSetting;
@@ -79,12 +89,14 @@ export type Setting =
 /** The type of a setting's value, once read. */
 export type SettingValue<S extends Setting> = S extends ChoiceSetting
   ? S["choices"][number]
-  : S extends SwitchSetting
-    ? boolean
-    : S extends OriginListSetting
-      ? readonly string[]
-      : S extends NumberSetting
-        ? number
-        : S extends OptionalPathSetting
-          ? string | undefined
-          : string;
+  : S extends ChoicesSetting
+    ? readonly S["choices"][number][]
+    : S extends SwitchSetting
+      ? boolean
+      : S extends OriginListSetting
+        ? readonly string[]
+        : S extends NumberSetting
+          ? number
+          : S extends OptionalPathSetting
+            ? string | undefined
+            : string;

@@ -174,7 +174,7 @@ export const settings = {
     default: 8 * miB,
     minimum: kiB,
     maximum: giB,
-    help: "Bytes waiting for one client at which it is disconnected for being too slow.",
+    help: "Bytes waiting for one client at which the broker reads nothing more from it.",
   },
 
   maxConnections: {
@@ -225,6 +225,38 @@ export const settings = {
     minimum: 1,
     maximum: 1_000_000,
     help: "Consumers of one client.",
+  },
+
+  slowConsumer: {
+    group: "connections",
+    kind: "choice",
+    choices: ["pause", "conflate", "close"],
+    default: "pause",
+    among: "slowConsumerAllowed",
+    help: "What happens to a consumer whose client reads too slowly, unless it asks for something else; conflate concerns noAck only.",
+  },
+  slowConsumerAllowed: {
+    group: "connections",
+    kind: "choices",
+    choices: ["pause", "conflate", "close"],
+    default: ["pause", "conflate", "close"],
+    help: "What a consumer may ask for instead.",
+  },
+  slowConsumerTimeoutMs: {
+    group: "connections",
+    kind: "duration",
+    default: 30 * seconds,
+    minimum: 100,
+    maximum: hours,
+    help: "How long a client may stay behind before it is disconnected: by close, and when it is over outboundMaxBytes.",
+  },
+  reconnectsPerSecond: {
+    group: "connections",
+    kind: "integer",
+    default: 1000,
+    minimum: 1,
+    maximum: 1_000_000,
+    help: "Clients a second that are asked to come back after a stop or an overload.",
   },
 
   maxQueues: {

@@ -20,10 +20,11 @@ function fromText(setting: Setting, text: string): unknown {
       if (text === "true" || text === "1") return true;
       return text === "false" || text === "0" ? false : text;
     case "origins":
+    case "choices":
       return text
         .split(",")
-        .map((origin) => origin.trim())
-        .filter((origin) => origin !== "");
+        .map((item) => item.trim())
+        .filter((item) => item !== "");
     case "integer":
       return /^-?\d+$/.test(text.trim()) ? Number(text) : text;
     case "bytes":

@@ -1,39 +1,67 @@
 import { type ErrorCode, PosthornError } from "../../protocol/errors.ts";
 import type { Delivery } from "../engine/engine.ts";
+import { Conflation } from "./conflation.ts";
 import type { Outbox } from "./outbox.ts";
 import { SessionConsumer, type SessionConsumerListener } from "./session-consumer.ts";
-import type { SessionConsumers } from "./session-context.ts";
+import type { ConsumerRequest, SessionConsumers } from "./session-context.ts";
+import { type SlowConsumerLimits, whenSlowFor } from "./slow-consumer.ts";
+
+export interface ConsumerTableLimits extends SlowConsumerLimits {
+  readonly maxConsumers: number;
+  /** As much as may wait in the outbox is kept for consumers that conflate, too. */
+  readonly highWaterBytes: number;
+}
 
 /** The consumers of one session. Those that have ended stay until all they were given is settled. */
 export class ConsumerTable implements SessionConsumers, SessionConsumerListener {
   readonly #outbox: Outbox;
-  readonly #maxConsumers: number;
+  readonly #limits: ConsumerTableLimits;
   readonly #byNumber = new Map<number, SessionConsumer>();
   readonly #running = new Map<string, SessionConsumer>();
   /** Consumer 0: the deliveries of `queue.get`. */
   readonly #pulled: SessionConsumer;
+  /** Made for the first consumer that needs it. */
+  #conflation: Conflation | undefined;
   #lastNumber = 0;
   #hasEnded = false;
 
-  constructor(outbox: Outbox, maxConsumers: number) {
+  constructor(outbox: Outbox, limits: ConsumerTableLimits) {
     this.#outbox = outbox;
-    this.#maxConsumers = maxConsumers;
-    this.#pulled = new SessionConsumer(0, "", false, outbox, this);
+    this.#limits = limits;
+    this.#pulled = new SessionConsumer({
+      number: 0,
+      tag: "",
+      noAck: false,
+      whenSlow: "pause",
+      outbox,
+      listener: this,
+    });
     this.#byNumber.set(0, this.#pulled);
   }
 
-  open(tag: string, noAck: boolean): SessionConsumer {
+  open({ tag, noAck, whenSlow: asked }: ConsumerRequest): SessionConsumer {
+    const whenSlow = whenSlowFor(asked, noAck, this.#limits);
     if (this.#running.has(tag)) {
       const message = `This session has a consumer ${JSON.stringify(tag)}.`;
       throw new PosthornError("consumer-tag-in-use", message, { consumerTag: tag });
     }
     // Those that have ended count too while they have unsettled deliveries, or there could be any number of these.
-    if (this.#running.size >= this.#maxConsumers || this.#byNumber.size > 2 * this.#maxConsumers) {
-      const limit = { limit: "maxConsumers", maximum: this.#maxConsumers };
-      throw new PosthornError("limit-exceeded", `A session may have ${this.#maxConsumers} consumers.`, limit);
+    const { maxConsumers, highWaterBytes } = this.#limits;
+    if (this.#running.size >= maxConsumers || this.#byNumber.size > 2 * maxConsumers) {
+      const limit = { limit: "maxConsumers", maximum: maxConsumers };
+      throw new PosthornError("limit-exceeded", `A session may have ${maxConsumers} consumers.`, limit);
     }
+    if (whenSlow === "conflate") this.#conflation ??= new Conflation(this.#outbox, highWaterBytes);
     const number = ++this.#lastNumber;
-    const consumer = new SessionConsumer(number, tag || this.#newTag(number), noAck, this.#outbox, this);
+    const consumer = new SessionConsumer({
+      number,
+      tag: tag || this.#newTag(number),
+      noAck,
+      whenSlow,
+      outbox: this.#outbox,
+      conflation: whenSlow === "conflate" ? this.#conflation : undefined,
+      listener: this,
+    });
     this.#byNumber.set(number, consumer);
     this.#running.set(consumer.tag, consumer);
     return consumer;
@@ -75,8 +103,15 @@ export class ConsumerTable implements SessionConsumers, SessionConsumerListener 
     return deliveries;
   }
 
+  /** Whether the session is to end when its client reads too slowly. */
+  get closesWhenSlow(): boolean {
+    for (const { whenSlow } of this.#running.values()) if (whenSlow === "close") return true;
+    return false;
+  }
+
   /** There is room for deliveries again. */
   resumeAll(): void {
+    this.#conflation?.resume();
     for (const consumer of this.#running.values()) consumer.resume();
   }
 

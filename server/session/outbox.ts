@@ -68,6 +68,11 @@ export class Outbox {
     return this.#sentBytes;
   }
 
+  /** Deliveries wait for room. */
+  get isFull(): boolean {
+    return this.#wantsRoom;
+  }
+
   /** Whether more deliveries can be taken. After `false`, `onRoom` follows. */
   hasRoom(): boolean {
     if (this.#waitingBytes() < this.#limits.highWaterBytes) return true;

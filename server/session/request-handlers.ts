@@ -75,7 +75,8 @@ export const requestHandlers: { readonly [T in HandledRequest]: Handler<T> } = {
   async "queue.consume"(session, frame) {
     const { broker, visitor, consumers } = session;
     const queue = queueOf(session, frame.queue);
-    const consumer = consumers.open(frame.consumerTag ?? "", frame.noAck ?? false);
+    const { noAck = false, whenSlow } = frame;
+    const consumer = consumers.open({ tag: frame.consumerTag ?? "", noAck, whenSlow });
     try {
       consumer.attach(await broker.subscribe(visitor, queue, consumer.tag, frame, consumer));
     } catch (error) {

@@ -1,12 +1,26 @@
 import type { ErrorCode } from "../../protocol/errors.ts";
 import type { Delivery, DeliverySink, Subscription } from "../engine/engine.ts";
+import type { Conflation } from "./conflation.ts";
 import { DeliveryWindow } from "./delivery-window.ts";
 import type { Outbox } from "./outbox.ts";
+import type { WhenSlow } from "./slow-consumer.ts";
 
 /** Who tells the client what happens to a consumer. */
 export interface SessionConsumerListener {
   onCancelled(consumer: SessionConsumer, code: ErrorCode, message: string): void;
   onActiveChanged(consumer: SessionConsumer, isActive: boolean): void;
+}
+
+export interface SessionConsumerOptions {
+  /** In its session; 0 for what `queue.get` takes. */
+  readonly number: number;
+  readonly tag: string;
+  readonly noAck: boolean;
+  readonly whenSlow: WhenSlow;
+  readonly outbox: Outbox;
+  /** With `whenSlow` "conflate". */
+  readonly conflation?: Conflation | undefined;
+  readonly listener: SessionConsumerListener;
 }
 
 /**
@@ -20,9 +34,11 @@ export class SessionConsumer implements DeliverySink {
   readonly window = new DeliveryWindow();
   readonly number: number;
   readonly tag: string;
+  readonly whenSlow: WhenSlow;
   readonly #noAck: boolean;
   readonly #outbox: Outbox;
   readonly #listener: SessionConsumerListener;
+  readonly #conflation: Conflation | undefined;
   #subscription: Subscription | undefined;
   #isAnnounced = false;
   /** Of a queue with a single active consumer: whether it is this one. */
@@ -30,18 +46,14 @@ export class SessionConsumer implements DeliverySink {
   #hasEnded = false;
   #cancellation: { readonly code: ErrorCode; readonly message: string } | undefined;
 
-  constructor(
-    number: number,
-    tag: string,
-    noAck: boolean,
-    outbox: Outbox,
-    listener: SessionConsumerListener,
-  ) {
-    this.number = number;
-    this.tag = tag;
-    this.#noAck = noAck;
-    this.#outbox = outbox;
-    this.#listener = listener;
+  constructor(options: SessionConsumerOptions) {
+    this.number = options.number;
+    this.tag = options.tag;
+    this.whenSlow = options.whenSlow;
+    this.#noAck = options.noAck;
+    this.#outbox = options.outbox;
+    this.#conflation = options.conflation;
+    this.#listener = options.listener;
   }
 
   /** The broker has made the subscription. */
@@ -77,13 +89,18 @@ export class SessionConsumer implements DeliverySink {
     this.#hasEnded = true;
     this.#subscription?.cancel();
     this.#subscription = undefined;
+    this.#conflation?.forget(this.number);
   }
 
   hasRoom(): boolean {
-    return this.#outbox.hasRoom();
+    return this.#conflation !== undefined || this.#outbox.hasRoom();
   }
 
   deliver(deliveries: readonly Delivery[]): void {
+    if (this.#conflation !== undefined) {
+      for (const delivery of deliveries) this.#conflation.deliver(this.number, delivery);
+      return;
+    }
     for (let i = 0; i < deliveries.length; i++) {
       const delivery = deliveries[i]!;
       const number = this.#noAck ? 0 : this.window.add(delivery);

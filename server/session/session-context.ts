@@ -3,6 +3,7 @@ import type { Visitor } from "../broker/visitor.ts";
 import type { Delivery } from "../engine/engine.ts";
 import type { Outbox } from "./outbox.ts";
 import type { SessionConsumer } from "./session-consumer.ts";
+import type { WhenSlow } from "./slow-consumer.ts";
 
 /** What the handlers of requests see of an open session. */
 export interface SessionContext {
@@ -14,10 +15,19 @@ export interface SessionContext {
   lastQueue: string;
 }
 
+/** What a client asks for its consumer, as far as that is the session's business. */
+export interface ConsumerRequest {
+  /** Empty: one is made up. */
+  readonly tag: string;
+  readonly noAck: boolean;
+  /** Missing: the broker's default. */
+  readonly whenSlow: WhenSlow | undefined;
+}
+
 /** The consumers of a session by number, and the deliveries of `queue.get` as number 0. */
 export interface SessionConsumers {
-  /** @throws PosthornError `consumer-tag-in-use`, `limit-exceeded` */
-  open(tag: string, noAck: boolean): SessionConsumer;
+  /** @throws PosthornError `consumer-tag-in-use`, `limit-exceeded`, `invalid-argument` */
+  open(request: ConsumerRequest): SessionConsumer;
   /** The consumer never came to be. */
   discard(consumer: SessionConsumer): void;
   /** No delivery follows. What it has not settled can still be settled. */

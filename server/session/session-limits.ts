@@ -1,6 +1,7 @@
 import type { OutboxLimits } from "./outbox.ts";
+import type { SlowConsumerLimits } from "./slow-consumer.ts";
 
-export interface SessionLimits extends OutboxLimits {
+export interface SessionLimits extends OutboxLimits, SlowConsumerLimits {
   readonly maxMessageBytes: number;
   readonly maxHeaderBytes: number;
   readonly maxFrameBytes: number;
@@ -10,6 +11,8 @@ export interface SessionLimits extends OutboxLimits {
   readonly helloTimeoutMs: number;
   /** What the broker proposes. */
   readonly heartbeatMs: number;
+  /** How long a client may stay behind before the session ends, where it does. */
+  readonly slowConsumerTimeoutMs: number;
 }
 
 /** What `welcome` tells a client, besides what it has asked for. */

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { Broker } from "../broker/broker.ts";
 import type { Login } from "../broker/login.ts";
 import type { ClientSocket } from "./client-socket.ts";
+import { ReconnectSchedule } from "./reconnect-schedule.ts";
 import { Session, type SessionEvents } from "./session.ts";
 import type { SessionLimits } from "./session-limits.ts";
 
@@ -9,6 +10,8 @@ export interface SessionsOptions {
   readonly broker: Broker;
   readonly login: Login;
   readonly limits: SessionLimits;
+  /** How many of the clients that are sent away may come back in a second. */
+  readonly reconnectsPerSecond: number;
   readonly product: { readonly product: string; readonly version: string };
   /** Milliseconds of a clock that never goes back. */
   readonly now: () => number;
@@ -22,10 +25,13 @@ export const tickMs = 250;
 export class Sessions {
   readonly #options: SessionsOptions;
   readonly #sessions = new Set<Session>();
+  readonly #retryAfterMs: () => number;
   #emptyWaiters: (() => void)[] = [];
 
   constructor(options: SessionsOptions) {
     this.#options = options;
+    const schedule = new ReconnectSchedule(options.reconnectsPerSecond, options.now);
+    this.#retryAfterMs = () => schedule.next();
     options.broker.onRelief(() => {
       for (const session of this.#sessions) session.relieve();
     });
@@ -49,6 +55,7 @@ export class Sessions {
       limits,
       product,
       nowMs: now(),
+      retryAfterMs: this.#retryAfterMs,
       events: { ...events, onEnd: (ended, why) => this.#ended(ended, why) },
     });
     this.#sessions.add(session);
@@ -74,7 +81,7 @@ export class Sessions {
       }, timeoutMs);
     });
     const message = "The broker is stopping.";
-    for (const session of this.#sessions) session.goAway(message, retryAfterMs);
+    for (const session of this.#sessions) session.goAway(message);
     await Promise.race([this.#options.broker.flushed(), deadline]);
     const empty = new Promise<void>((resolve) => this.#emptyWaiters.push(resolve));
     for (const session of this.#sessions) session.endAfterGoAway(message);
@@ -88,6 +95,3 @@ export class Sessions {
     if (this.#sessions.size === 0) for (const resolve of this.#emptyWaiters.splice(0)) resolve();
   }
 }
-
-/** What clients are told to wait before they come back after a stop: about the time that a restart takes. */
-const retryAfterMs = 500;

@@ -267,6 +267,16 @@ describe("reconnecting", () => {
     expect(server.attempts).toBe(2);
   });
 
+  test("so is the one that comes with the reason for a close", async () => {
+    const { server, broker, clock } = await connectToFake();
+    broker.control({ type: "error", code: "slow-consumer", message: "Too slow.", retryAfterMs: 3000 });
+    broker.close(4002);
+    await clock.advance(3000);
+    expect(server.attempts).toBe(1);
+    await clock.advance(50);
+    expect(server.attempts).toBe(2);
+  });
+
   test("a close code that says do not come back ends the connection", async () => {
     const { posthorn, server, broker, clock } = await connectToFake();
     const published = posthorn.defaultExchange.publish("q", "1");

@@ -260,6 +260,21 @@ describe("a loop over a queue", () => {
     expect((await stream.next()).done).toBe(true);
   });
 
+  test("with whenSlow conflate, a loop that is too slow gets the newest of each key, and counts what it missed", async () => {
+    const { posthorn, broker } = await connectToFake();
+    const stream = posthorn.queue("q").consume({ noAck: true, maxBuffered: 1, whenSlow: "conflate" });
+    const first = stream.next();
+    expect(await broker.consumer(1)).toMatchObject({ noAck: true, whenSlow: "conflate" });
+    broker.binary(...[1, 2, 3, 4].map((n) => deliverFrame(1, 0, `${n}`)));
+    expect((await first).value?.text()).toBe("1");
+    expect(stream.dropped).toBe(1);
+    broker.control({ type: "consumer.conflated", consumer: 1, dropped: 10 });
+    await settled();
+    expect(stream.dropped).toBe(11);
+    expect((await stream.next()).value?.text()).toBe("2");
+    expect((await stream.next()).value?.text()).toBe("4");
+  });
+
   test("when the broker ends the consumer, the loop throws its code", async () => {
     const { posthorn, broker } = await connectToFake();
     const stream = posthorn.queue("q").consume();

@@ -141,6 +141,26 @@ const samples: Record<SettingName, readonly (readonly [text: string, value: unkn
     ["2", 2],
     ["3", 3],
   ],
+  slowConsumer: [
+    ["conflate", "conflate"],
+    ["pause", "pause"],
+    ["close", "close"],
+  ],
+  slowConsumerAllowed: [
+    ["pause", ["pause"]],
+    ["pause,conflate", ["pause", "conflate"]],
+    ["close, pause", ["close", "pause"]],
+  ],
+  slowConsumerTimeoutMs: [
+    ["1s", 1000],
+    ["1h", 3_600_000],
+    ["5000", 5000],
+  ],
+  reconnectsPerSecond: [
+    ["1", 1],
+    ["200", 200],
+    ["3", 3],
+  ],
   maxQueues: [
     ["1", 1],
     ["2", 2],

@@ -41,6 +41,7 @@ describe("the table of frames", () => {
       "error",
       "consumer.cancelled",
       "consumer.active",
+      "consumer.conflated",
       "goaway",
       "blocked",
       "unblocked",

@@ -127,7 +127,7 @@ test("requests under way are limited, and none is lost", async () => {
 
 test("a client for which too much waits too long is told slow-consumer, with heartbeats or without", async () => {
   for (const heartbeatMs of [0, 5000]) {
-    const world = await startSessions({ limits: { maxBytes: 64 * kiB, heartbeatMs: 20_000 } });
+    const world = await startSessions({ limits: { maxBytes: 64 * kiB, slowConsumerTimeoutMs: 40_000 } });
     await fill(world, "q", 20);
     const client = await world.open({ heartbeatMs });
     client.socket.stopReading();

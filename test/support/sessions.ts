@@ -23,6 +23,9 @@ const defaultLimits: SessionLimits = {
   heartbeatMs: 20_000,
   highWaterBytes: 64 * kiB,
   maxBytes: 256 * kiB,
+  slowConsumer: "pause",
+  slowConsumerAllowed: ["pause", "conflate", "close"],
+  slowConsumerTimeoutMs: 30_000,
 };
 
 /** One client of {@link SessionWorld}. */
@@ -81,6 +84,7 @@ export async function startSessions(
     login: new Login(new Users([]), new LoginThrottle({ now }), () => {}),
     limits,
     product: { product: "posthorn", version: "test" },
+    reconnectsPerSecond: 1000,
     now,
     events: {
       onOpen: () => {},

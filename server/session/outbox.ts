@@ -4,7 +4,9 @@ import { ByteWriter } from "../../protocol/byte-writer.ts";
 import { type ErrorCode, errorCatalogue } from "../../protocol/errors.ts";
 import type { ServerControlFrame } from "../../protocol/frames.ts";
 import { messageFrameToJson } from "../../protocol/json-codec.ts";
+import type { Delivery } from "../engine/engine.ts";
 import type { ClientSocket } from "./client-socket.ts";
+import type { SharedDeliveries } from "./shared-deliveries.ts";
 
 export interface OutboxLimits {
   /** Deliveries pause while more than this waits to be sent. */
@@ -35,12 +37,15 @@ export class Outbox {
   readonly #socket: ClientSocket;
   readonly #limits: OutboxLimits;
   readonly #events: OutboxEvents;
+  readonly #shared: SharedDeliveries;
   readonly #onTaken = () => this.#taken();
   readonly #onTurnEnd = () => {
     this.#flushScheduled = false;
     this.flush();
   };
   #writer = new ByteWriter(1024);
+  /** Frames that other sessions send too; sent as they are if nothing joins them. Then `#writer` is empty. */
+  #sharedFrames: Uint8Array | undefined;
   #json = true;
   #batchBytes = maxBatchBytes;
   #flushScheduled = false;
@@ -51,10 +56,11 @@ export class Outbox {
   #isOverfull = false;
   #sentBytes = 0;
 
-  constructor(socket: ClientSocket, limits: OutboxLimits, events: OutboxEvents) {
+  constructor(socket: ClientSocket, limits: OutboxLimits, events: OutboxEvents, shared: SharedDeliveries) {
     this.#socket = socket;
     this.#limits = limits;
     this.#events = events;
+    this.#shared = shared;
   }
 
   /** Set once the client has said what it wants. */
@@ -99,6 +105,16 @@ export class Outbox {
     this.#written();
   }
 
+  /** Deliveries that are not numbered. */
+  deliverUnnumbered(consumer: number, deliveries: readonly Delivery[]): void {
+    const frames = this.#json ? undefined : this.#shared.frames(consumer, deliveries);
+    if (frames !== undefined && frames.length <= this.#batchBytes) this.#addShared(frames);
+    else {
+      for (const { redelivered, attempts, envelope } of deliveries)
+        this.deliver(consumer, 0, redelivered, attempts, envelope);
+    }
+  }
+
   confirmed(first: number, last: number): void {
     if (this.#confirmLast !== 0) {
       if (first === this.#confirmLast + 1) {
@@ -133,7 +149,20 @@ export class Outbox {
     this.#sendBatch();
   }
 
+  #addShared(frames: Uint8Array): void {
+    this.#makeRoom(frames.length);
+    if (this.#writer.length === 0) this.#sharedFrames = frames;
+    else this.#writer.raw(frames);
+    this.#written();
+  }
+
   #sendBatch(): void {
+    if (this.#sharedFrames !== undefined) {
+      const frames = this.#sharedFrames;
+      this.#sharedFrames = undefined;
+      this.#send(frames);
+      return;
+    }
     const { length } = this.#writer;
     if (length === 0) return;
     // The next batch will be about as long; the socket keeps this one until it is sent.
@@ -145,11 +174,18 @@ export class Outbox {
 
   /** A frame that would make the batch too long begins the next one; one that is too long by itself goes alone. */
   #makeRoom(bytes: number): void {
-    if (this.#writer.length + bytes + maxFrameHeadBytes > this.#batchBytes) this.#sendBatch();
+    if (this.#batchLength + bytes + maxFrameHeadBytes > this.#batchBytes) this.#sendBatch();
+    if (this.#sharedFrames === undefined) return;
+    this.#writer.raw(this.#sharedFrames);
+    this.#sharedFrames = undefined;
+  }
+
+  get #batchLength(): number {
+    return this.#writer.length + (this.#sharedFrames?.length ?? 0);
   }
 
   #written(): void {
-    if (this.#writer.length >= this.#batchBytes) this.#sendBatch();
+    if (this.#batchLength >= this.#batchBytes) this.#sendBatch();
     else this.#schedule();
   }
 
@@ -187,6 +223,6 @@ export class Outbox {
   }
 
   #waitingBytes(): number {
-    return this.#socket.bufferedBytes + this.#writer.length;
+    return this.#socket.bufferedBytes + this.#batchLength;
   }
 }

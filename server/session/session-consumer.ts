@@ -101,9 +101,13 @@ export class SessionConsumer implements DeliverySink {
       for (const delivery of deliveries) this.#conflation.deliver(this.number, delivery);
       return;
     }
+    if (this.#noAck) {
+      this.#outbox.deliverUnnumbered(this.number, deliveries);
+      return;
+    }
     for (let i = 0; i < deliveries.length; i++) {
       const delivery = deliveries[i]!;
-      const number = this.#noAck ? 0 : this.window.add(delivery);
+      const number = this.window.add(delivery);
       this.#outbox.deliver(this.number, number, delivery.redelivered, delivery.attempts, delivery.envelope);
     }
   }

@@ -17,11 +17,13 @@ import { type Answer, type HandledRequest, requestHandlers } from "./request-han
 import type { SessionContext } from "./session-context.ts";
 import type { WelcomeFacts } from "./session-limits.ts";
 import { SessionPublisher } from "./session-publisher.ts";
+import type { SharedDeliveries } from "./shared-deliveries.ts";
 
 export interface SessionOptions extends WelcomeFacts {
   readonly socket: ClientSocket;
   readonly broker: Broker;
   readonly login: Login;
+  readonly shared: SharedDeliveries;
   /** Milliseconds of a clock that never goes back. */
   readonly nowMs: number;
   /** How long a client that is sent away now should wait before it comes back. */
@@ -95,7 +97,7 @@ export class Session {
     this.#gate = new ReadGate(options.socket, (data) => this.#take(data));
     this.#openedAtMs = options.nowMs;
     this.#liveness = new Liveness(options.nowMs);
-    this.outbox = new Outbox(options.socket, options.limits, {
+    const events = {
       onRoom: () => this.#consumers.resumeAll(),
       onOverfull: () => this.#gate.hold("overfull"),
       onDrained: () => {
@@ -103,7 +105,8 @@ export class Session {
         this.#liveness.heard();
         this.#gate.release("overfull");
       },
-    });
+    };
+    this.outbox = new Outbox(options.socket, options.limits, events, options.shared);
     this.#consumers = new ConsumerTable(this.outbox, options.limits);
   }
 

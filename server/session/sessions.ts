@@ -5,6 +5,7 @@ import type { ClientSocket } from "./client-socket.ts";
 import { ReconnectSchedule } from "./reconnect-schedule.ts";
 import { Session, type SessionEvents } from "./session.ts";
 import type { SessionLimits } from "./session-limits.ts";
+import { SharedDeliveries } from "./shared-deliveries.ts";
 
 export interface SessionsOptions {
   readonly broker: Broker;
@@ -26,6 +27,7 @@ export class Sessions {
   readonly #options: SessionsOptions;
   readonly #sessions = new Set<Session>();
   readonly #retryAfterMs: () => number;
+  readonly #shared = new SharedDeliveries();
   #emptyWaiters: (() => void)[] = [];
 
   constructor(options: SessionsOptions) {
@@ -52,6 +54,7 @@ export class Sessions {
       socket,
       broker,
       login,
+      shared: this.#shared,
       limits,
       product,
       nowMs: now(),

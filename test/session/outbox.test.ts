@@ -1,6 +1,7 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { encodeMessage } from "../../protocol/index.ts";
 import { Outbox } from "../../server/session/outbox.ts";
+import { SharedDeliveries } from "../../server/session/shared-deliveries.ts";
 import { FakeSocket } from "../support/fake-socket.ts";
 import { settled } from "../support/sessions.ts";
 
@@ -13,14 +14,15 @@ function message(bodyBytes: number): Uint8Array {
   });
 }
 
-function newOutbox(limits = { highWaterBytes: 10_000, maxBytes: 50_000 }) {
+function newOutbox(limits = { highWaterBytes: 10_000, maxBytes: 50_000 }, shared = new SharedDeliveries()) {
   const socket = new FakeSocket();
   const events: string[] = [];
-  const outbox = new Outbox(socket, limits, {
+  const listeners = {
     onRoom: () => events.push("room"),
     onOverfull: () => events.push("overfull"),
     onDrained: () => events.push("drained"),
-  });
+  };
+  const outbox = new Outbox(socket, limits, listeners, shared);
   return { socket, outbox, events };
 }
 
@@ -110,4 +112,69 @@ test("an outbox above its limit says so once, and once that enough was sent", as
   socket.startReading();
   await settled();
   expect(events).toEqual(["overfull", "drained"]);
+});
+
+describe("deliveries without numbers", () => {
+  const delivery = (envelope: Uint8Array, redelivered = false) => ({ envelope, redelivered, attempts: 0 });
+  const unlimited = { highWaterBytes: 10_000_000, maxBytes: 10_000_000 };
+
+  test("are the very same bytes for everyone who gets the same", async () => {
+    const shared = new SharedDeliveries();
+    const boxes = [newOutbox(unlimited, shared), newOutbox(unlimited, shared), newOutbox(unlimited, shared)];
+    const [one, other] = [message(10), message(20)];
+    boxes[0]!.outbox.configure("binary", 100_000);
+    boxes[1]!.outbox.configure("binary", 100_000);
+    boxes[2]!.outbox.configure("binary", 100_000);
+    boxes[0]!.outbox.deliverUnnumbered(1, [delivery(one), delivery(other)]);
+    boxes[1]!.outbox.deliverUnnumbered(1, [delivery(one), delivery(other)]);
+    boxes[2]!.outbox.deliverUnnumbered(2, [delivery(one), delivery(other)]);
+    await settled();
+    const sent = boxes.map(({ socket }) => socket.messages);
+    expect(sent.map(({ length }) => length)).toEqual([1, 1, 1]);
+    expect(sent[0]![0]!.data).toBe(sent[1]![0]!.data);
+    expect(sent[0]![0]!.data).not.toBe(sent[2]![0]!.data);
+    expect(boxes[2]!.socket.of("deliver").map(({ consumer }) => consumer)).toEqual([2, 2]);
+  });
+
+  test("of messages that came back say so, to whom they came back only", async () => {
+    const shared = new SharedDeliveries();
+    const [first, second] = [newOutbox(unlimited, shared), newOutbox(unlimited, shared)];
+    const one = message(10);
+    for (const { outbox } of [first, second]) outbox.configure("binary", 100_000);
+    first.outbox.deliverUnnumbered(1, [delivery(one, true)]);
+    second.outbox.deliverUnnumbered(1, [delivery(one)]);
+    await settled();
+    expect(first.socket.of("deliver")[0]).toMatchObject({ redelivered: true });
+    expect(second.socket.of("deliver")[0]).not.toHaveProperty("redelivered");
+  });
+
+  test("go with what else is written in the same turn, in order", async () => {
+    const { socket, outbox } = newOutbox(unlimited);
+    outbox.configure("binary", 100_000);
+    outbox.deliverUnnumbered(1, [delivery(message(1))]);
+    outbox.deliverUnnumbered(2, [delivery(message(2)), delivery(message(3))]);
+    outbox.deliver(3, 1, false, 0, message(4));
+    outbox.confirmed(1, 1);
+    await settled();
+    expect(socket.messages).toHaveLength(1);
+    expect(socket.of("deliver").map(({ consumer }) => consumer)).toEqual([1, 2, 2, 3]);
+    expect(socket.frames.at(-1)).toMatchObject({ type: "confirm" });
+  });
+
+  test("keep to the largest frame that the client takes", async () => {
+    const { socket, outbox } = newOutbox(unlimited);
+    outbox.configure("binary", 1024);
+    outbox.deliverUnnumbered(1, [delivery(message(600)), delivery(message(600)), delivery(message(600))]);
+    await settled();
+    expect(socket.messages).toHaveLength(3);
+    expect(socket.of("deliver")).toHaveLength(3);
+  });
+
+  test("are text for a client that speaks JSON", async () => {
+    const { socket, outbox } = newOutbox(unlimited);
+    outbox.configure("json", 100_000);
+    outbox.deliverUnnumbered(1, [delivery(message(1)), delivery(message(2))]);
+    await settled();
+    expect(socket.messages.map(({ data }) => typeof data)).toEqual(["string", "string"]);
+  });
 });

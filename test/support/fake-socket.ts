@@ -6,7 +6,11 @@ import type { Frame } from "./raw-client.ts";
 export class FakeSocket implements ClientSocket {
   readonly remoteAddress: string = "192.0.2.1";
   /** Every WebSocket message sent, as frames. */
-  readonly messages: { readonly bytes: number; readonly frames: readonly Frame[] }[] = [];
+  readonly messages: {
+    readonly data: string | Uint8Array;
+    readonly bytes: number;
+    readonly frames: readonly Frame[];
+  }[] = [];
   isPaused = false;
   isAdmitted = false;
   isTerminated = false;
@@ -31,7 +35,7 @@ export class FakeSocket implements ClientSocket {
       typeof data === "string"
         ? [JSON.parse(data) as Frame]
         : decodeMessageFrames(data).map(messageFrameToJson);
-    this.messages.push({ bytes, frames });
+    this.messages.push({ data, bytes, frames });
     this.bufferedBytes += bytes;
     this.#untaken.push({ bytes, onTaken });
     if (this.#reads) queueMicrotask(() => this.#takeAll());

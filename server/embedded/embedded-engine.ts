@@ -29,6 +29,7 @@ import type { MemoryBudget } from "./ready-list.ts";
 import type { DroppedRange, RecordChange, Recovered, Store } from "./store/store.ts";
 import { Topology, type TopologyChange, type TopologyLimits } from "./topology.ts";
 import { recordKeys, restoreTopology } from "./topology-records.ts";
+import { TurnEnd } from "./turn-end.ts";
 
 export interface EmbeddedEngineOptions {
   readonly store: Store;
@@ -68,6 +69,7 @@ export class EmbeddedEngine implements Engine {
   readonly features: ReadonlySet<EngineFeature> = new Set(["headers-exchange", "exclusive-consumer", "pull"]);
   readonly #options: EmbeddedEngineOptions;
   readonly #queueHost: QueueHost;
+  readonly #turnEnd: TurnEnd;
   readonly #topology: Topology;
   readonly #dispatcher: Dispatcher;
   readonly #maintenance: MaintenanceLoop;
@@ -79,6 +81,7 @@ export class EmbeddedEngine implements Engine {
 
   constructor(options: EmbeddedEngineOptions) {
     this.#options = options;
+    this.#turnEnd = new TurnEnd(options.defer);
     const memory: MemoryBudget = {
       usedBytes: 0,
       budgetBytes: options.memoryBudgetBytes,
@@ -93,7 +96,7 @@ export class EmbeddedEngine implements Engine {
     };
     this.#topology = new Topology(options.limits, this.#queueHost);
     this.#dispatcher = new Dispatcher({
-      defer: options.defer,
+      defer: this.#turnEnd.deferDispatch,
       onDamage: (queue, error) => options.events.onDamage(queue.name, error),
     });
     this.#maintenance = new MaintenanceLoop({
@@ -298,7 +301,8 @@ export class EmbeddedEngine implements Engine {
   }
 
   #newCommitter(nextMessageId: number): Committer {
-    const { store, defer, maxUncommittedBytes, events } = this.#options;
+    const { store, maxUncommittedBytes, events } = this.#options;
+    const defer = this.#turnEnd.deferCommit;
     return new Committer({ store, defer, maxUncommittedBytes, nextMessageId, onFailure: events.onFailure });
   }
 

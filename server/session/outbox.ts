@@ -5,7 +5,7 @@ import { type ErrorCode, errorCatalogue } from "../../protocol/errors.ts";
 import type { ServerControlFrame } from "../../protocol/frames.ts";
 import { messageFrameToJson } from "../../protocol/json-codec.ts";
 import type { Delivery } from "../engine/engine.ts";
-import type { ClientSocket } from "./client-socket.ts";
+import type { ClientSocket, SharedFrames } from "./client-socket.ts";
 import type { SharedDeliveries } from "./shared-deliveries.ts";
 
 export interface OutboxLimits {
@@ -45,7 +45,7 @@ export class Outbox {
   };
   #writer = new ByteWriter(1024);
   /** Frames that other sessions send too; sent as they are if nothing joins them. Then `#writer` is empty. */
-  #sharedFrames: Uint8Array | undefined;
+  #sharedFrames: SharedFrames | undefined;
   #json = true;
   #batchBytes = maxBatchBytes;
   #flushScheduled = false;
@@ -108,7 +108,7 @@ export class Outbox {
   /** Deliveries that are not numbered. */
   deliverUnnumbered(consumer: number, deliveries: readonly Delivery[]): void {
     const frames = this.#json ? undefined : this.#shared.frames(consumer, deliveries);
-    if (frames !== undefined && frames.length <= this.#batchBytes) this.#addShared(frames);
+    if (frames !== undefined && frames.payload.length <= this.#batchBytes) this.#addShared(frames);
     else {
       for (const { redelivered, attempts, envelope } of deliveries)
         this.deliver(consumer, 0, redelivered, attempts, envelope);
@@ -149,10 +149,10 @@ export class Outbox {
     this.#sendBatch();
   }
 
-  #addShared(frames: Uint8Array): void {
-    this.#makeRoom(frames.length);
+  #addShared(frames: SharedFrames): void {
+    this.#makeRoom(frames.payload.length);
     if (this.#writer.length === 0) this.#sharedFrames = frames;
-    else this.#writer.raw(frames);
+    else this.#writer.raw(frames.payload);
     this.#written();
   }
 
@@ -160,7 +160,9 @@ export class Outbox {
     if (this.#sharedFrames !== undefined) {
       const frames = this.#sharedFrames;
       this.#sharedFrames = undefined;
-      this.#send(frames);
+      this.#sentBytes += frames.payload.length;
+      this.#socket.sendShared(frames, this.#onTaken);
+      this.#sent();
       return;
     }
     const { length } = this.#writer;
@@ -176,12 +178,12 @@ export class Outbox {
   #makeRoom(bytes: number): void {
     if (this.#batchLength + bytes + maxFrameHeadBytes > this.#batchBytes) this.#sendBatch();
     if (this.#sharedFrames === undefined) return;
-    this.#writer.raw(this.#sharedFrames);
+    this.#writer.raw(this.#sharedFrames.payload);
     this.#sharedFrames = undefined;
   }
 
   get #batchLength(): number {
-    return this.#writer.length + (this.#sharedFrames?.length ?? 0);
+    return this.#writer.length + (this.#sharedFrames?.payload.length ?? 0);
   }
 
   #written(): void {
@@ -205,6 +207,10 @@ export class Outbox {
   #send(data: string | Uint8Array): void {
     this.#sentBytes += data.length;
     this.#socket.send(data, this.#onTaken);
+    this.#sent();
+  }
+
+  #sent(): void {
     if (this.#isOverfull || this.#socket.bufferedBytes <= this.#limits.maxBytes) return;
     this.#isOverfull = true;
     this.#events.onOverfull();

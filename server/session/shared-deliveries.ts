@@ -1,11 +1,12 @@
 import { writeDeliver } from "../../protocol/binary-frames.ts";
 import { ByteWriter } from "../../protocol/byte-writer.ts";
 import type { Delivery } from "../engine/engine.ts";
+import { SharedFrames } from "./client-socket.ts";
 
 interface Batch {
   readonly consumer: number;
   readonly envelopes: readonly Uint8Array[];
-  readonly frames: Uint8Array;
+  readonly frames: SharedFrames;
 }
 
 /** Consumers with so many different interests, served in turn, still share. */
@@ -21,7 +22,7 @@ export class SharedDeliveries {
   #batches: Batch[] = [];
 
   /** The frames of unnumbered deliveries, one after another. Nobody may change them. */
-  frames(consumer: number, deliveries: readonly Delivery[]): Uint8Array {
+  frames(consumer: number, deliveries: readonly Delivery[]): SharedFrames {
     const known = this.#batches.find((batch) => isBatchOf(batch, consumer, deliveries));
     if (known !== undefined) return known.frames;
     const envelopes = deliveries.map(({ envelope }) => envelope);
@@ -30,7 +31,7 @@ export class SharedDeliveries {
     for (const { redelivered, attempts, envelope } of deliveries) {
       writeDeliver(writer, consumer, 0, redelivered, attempts, envelope);
     }
-    const frames = writer.written();
+    const frames = new SharedFrames(writer.written());
     // What has been handed out before differs from queue to queue.
     if (deliveries.every(({ redelivered }) => !redelivered)) {
       if (this.#batches.length === 0) queueMicrotask(this.#forget);

@@ -1,5 +1,5 @@
 import { decodeMessageFrames, messageFrameToJson } from "../../protocol/index.ts";
-import type { ClientSocket } from "../../server/session/client-socket.ts";
+import type { ClientSocket, SharedFrames } from "../../server/session/client-socket.ts";
 import type { Frame } from "./raw-client.ts";
 
 /** A connection in memory whose client reads when it is told to. */
@@ -39,6 +39,10 @@ export class FakeSocket implements ClientSocket {
     this.bufferedBytes += bytes;
     this.#untaken.push({ bytes, onTaken });
     if (this.#reads) queueMicrotask(() => this.#takeAll());
+  }
+
+  sendShared({ payload }: SharedFrames, onTaken: () => void): void {
+    this.send(payload, onTaken);
   }
 
   /** From now on the client reads nothing. */

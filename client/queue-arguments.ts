@@ -55,6 +55,8 @@ export interface QueueArguments {
   };
   /** Milliseconds that a delivery may stay unsettled before the message comes back. Default: for ever. */
   readonly ackTimeout?: number;
+  /** The `prefetchBytes` of consumers that name none. Default: the broker's. */
+  readonly prefetchBytes?: number;
   /** Deliveries pause while too many of them fail. Default: never. */
   readonly circuitBreaker?: {
     /** Part of the deliveries that has to fail, 0 to 1. Default 0.5. */

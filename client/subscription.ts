@@ -33,7 +33,10 @@ export interface SubscriptionOptions {
   readonly whenSlow?: "pause" | "conflate" | "close";
   /** Consumers of higher priority get all messages while they can take them. Default 0. */
   readonly priority?: number;
-  /** Most bytes of unsettled messages; a single larger message still comes. Default: no limit besides `prefetch`. */
+  /**
+   * Most bytes of messages delivered and not yet settled, properties and headers included; a single larger message still
+   * comes when nothing else is unsettled. Default: the queue's, or else the broker's (32 MiB unless configured).
+   */
   readonly prefetchBytes?: number;
   /** Milliseconds that a delivery may stay unsettled before the message comes back. Default: the queue's `ackTimeout`. */
   readonly ackTimeout?: number;

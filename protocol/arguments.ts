@@ -100,6 +100,11 @@ export const queueArguments = {
     1,
     "Milliseconds that a delivery may stay unsettled before the message comes back. Default: for ever.",
   ),
+  prefetchBytes: amount(
+    1,
+    maxInteger,
+    "The `prefetchBytes` of consumers that name none. Default: the broker's.",
+  ),
   circuitBreaker: optional(
     object(
       {
@@ -122,7 +127,7 @@ export const consumerArguments = {
   prefetchBytes: amount(
     1,
     maxInteger,
-    "Most bytes of unsettled messages; a single larger message still comes. Default: no limit besides `prefetch`.",
+    "Most bytes of unsettled messages; a single larger message still comes when nothing else is unsettled. Default: the queue's `prefetchBytes`. Cut to the broker's largest.",
   ),
   ackTimeout: milliseconds(
     1,

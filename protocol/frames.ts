@@ -271,6 +271,7 @@ export const requests = {
       consumer: number("The consumer's number in this session: deliveries and settlements carry it."),
       consumerTag: string({ description: "Name of the consumer." }),
       prefetch: count("The prefetch that holds."),
+      prefetchBytes: optional(count("The `prefetchBytes` that holds. Missing with `noAck`.")),
       active: flag(
         "Whether this is the consumer that gets messages. Only for queues with `singleActiveConsumer`; later changes come as `consumer.active`.",
       ),

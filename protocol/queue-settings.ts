@@ -16,6 +16,8 @@ export interface QueueSettings {
   readonly singleActiveConsumer: boolean;
   readonly messageGroups: QueueArguments["messageGroups"];
   readonly ackTimeout: number;
+  /** `undefined`: the broker's default. */
+  readonly prefetchBytes: number | undefined;
   readonly circuitBreaker: CircuitBreakerSettings | undefined;
 }
 
@@ -41,6 +43,7 @@ export const plainQueue: QueueSettings = Object.freeze({
   singleActiveConsumer: false,
   messageGroups: undefined,
   ackTimeout: Number.POSITIVE_INFINITY,
+  prefetchBytes: undefined,
   circuitBreaker: undefined,
 });
 

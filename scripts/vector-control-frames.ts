@@ -136,6 +136,10 @@ export const controlVectors: readonly ControlVector[] = [
   client("queue.consume: an unknown policy", { type: "queue.consume", id: 6, whenSlow: "drop" }, false),
   answer("queue.consume", ok(6, { consumer: 1, consumerTag: "amq.ctag-1", prefetch: 100 })),
   answer("queue.consume", ok(6, { consumer: 1, consumerTag: "amq.ctag-1", prefetch: 100, active: false })),
+  answer(
+    "queue.consume",
+    ok(6, { consumer: 1, consumerTag: "amq.ctag-1", prefetch: 100, prefetchBytes: 33_554_432 }),
+  ),
   client("queue.get", { type: "queue.get", id: 7, queue: "billing", noAck: true }),
   answer("queue.get", ok(7, { delivered: 1, messageCount: 41 })),
   client("consumer.cancel", { type: "consumer.cancel", id: 8, consumer: 1 }),

@@ -214,11 +214,7 @@ export class Broker {
     assertName("consumer", consumerTag);
     const args = this.#argumentsFrom(asked.arguments);
     assertBuilt("consumer", args);
-    const {
-      priority = 0,
-      prefetchBytes = Number.POSITIVE_INFINITY,
-      ackTimeout,
-    } = readArguments("consumer", args);
+    const { priority = 0, prefetchBytes, ackTimeout } = readArguments("consumer", args);
     const prefetch = this.prefetchFor(asked.prefetch);
     const options = { consumerTag, prefetch, noAck, exclusive, priority, prefetchBytes, ackTimeout };
     const subscription = await this.#engine.subscribe(queue, options, visitor, sink);

@@ -25,7 +25,7 @@ export const notBuilt: { readonly [kind in ArgumentKind]: readonly string[] } = 
     "deduplication",
     "onMismatch",
   ],
-  consumer: ["prefetchBytes", "ackTimeout", "onSlow"],
+  consumer: ["ackTimeout", "onSlow"],
 };
 
 /** @throws PosthornError `not-implemented` for an argument of a later version, `invalid-argument` for one that nobody knows. */

@@ -218,6 +218,23 @@ export const settings = {
     atMost: "maxPrefetch",
     help: "Prefetch of a consumer that names none.",
   },
+  maxPrefetchBytes: {
+    group: "connections",
+    kind: "bytes",
+    default: 256 * miB,
+    minimum: kiB,
+    maximum: 64 * giB,
+    help: "The most bytes of unsettled messages that a consumer may ask for.",
+  },
+  defaultPrefetchBytes: {
+    group: "connections",
+    kind: "bytes",
+    default: 32 * miB,
+    minimum: 1,
+    maximum: 64 * giB,
+    atMost: "maxPrefetchBytes",
+    help: "Bytes of unsettled messages of a consumer that names no limit.",
+  },
   maxConsumersPerSession: {
     group: "connections",
     kind: "integer",

@@ -66,6 +66,12 @@ export class Dispatcher {
         this.#deliver(queue);
         return false;
       }
+      if (consumer.isOverdrawn) {
+        // Whether it fits is seen when it is taken: so nobody has to look ahead for all those that do.
+        queue.undoTake(entry);
+        consumer.noteFull();
+        continue;
+      }
       if (consumer.batch.length === 0) this.#served.push(consumer);
       consumer.batch.push(entry);
       this.#handedOut++;

@@ -31,9 +31,15 @@ import { Topology, type TopologyChange, type TopologyLimits } from "./topology.t
 import { recordKeys, restoreTopology } from "./topology-records.ts";
 import { TurnEnd } from "./turn-end.ts";
 
+export interface ConsumerLimits {
+  /** Most bytes of a consumer's unsettled deliveries, if neither it nor its queue says anything. */
+  readonly defaultPrefetchBytes: number;
+  readonly maxPrefetchBytes: number;
+}
+
 export interface EmbeddedEngineOptions {
   readonly store: Store;
-  readonly limits: TopologyLimits;
+  readonly limits: TopologyLimits & ConsumerLimits;
   /** All queues together keep about this much in memory; beyond, each pages earlier. */
   readonly memoryBudgetBytes: number;
   /** What one queue keeps in memory before it pages. */
@@ -248,7 +254,7 @@ export class EmbeddedEngine implements Engine {
   ): Promise<Subscription> {
     const queue = this.#topology.queue(name, owner);
     assertMayConsume(queue, options);
-    const consumer = new Consumer(queue, options, owner, sink, {
+    const consumer = new Consumer(queue, options, this.#prefetchBytes(queue, options), owner, sink, {
       wake: (awake) => this.#dispatcher.wake(awake),
       removeConsumer: (removed) => this.#removeConsumer(removed),
     });
@@ -298,6 +304,11 @@ export class EmbeddedEngine implements Engine {
     await this.#maintenance.stop();
     await this.#committer.idle();
     await this.#options.store.close({ clean: true });
+  }
+
+  #prefetchBytes({ settings }: Queue, { prefetchBytes }: SubscribeOptions): number {
+    const { defaultPrefetchBytes, maxPrefetchBytes } = this.#options.limits;
+    return Math.min(prefetchBytes ?? settings.prefetchBytes ?? defaultPrefetchBytes, maxPrefetchBytes);
   }
 
   #newCommitter(nextMessageId: number): Committer {

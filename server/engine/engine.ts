@@ -171,8 +171,8 @@ export interface SubscribeOptions {
   readonly exclusive: boolean;
   /** Higher ones are served first. */
   readonly priority: number;
-  /** Most bytes of unsettled deliveries; a larger one goes alone. `Infinity`: no such limit. */
-  readonly prefetchBytes: number;
+  /** Most bytes of unsettled deliveries; a larger one goes alone. `undefined`: as the queue or the engine has it. */
+  readonly prefetchBytes: number | undefined;
   /** Milliseconds that a delivery may stay unsettled; `undefined`: as the queue has it. */
   readonly ackTimeout: number | undefined;
 }
@@ -202,6 +202,8 @@ export interface DeliverySink {
 
 export interface Subscription {
   readonly queue: string;
+  /** Most bytes of unsettled deliveries: what holds of what was asked for. Without effect with `noAck`. */
+  readonly prefetchBytes: number;
   /** Deliveries may (again) be made. */
   resume(): void;
   /** No delivery follows this call. Deliveries made stay unsettled. */

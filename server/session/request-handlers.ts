@@ -1,5 +1,6 @@
 import { PosthornError } from "../../protocol/errors.ts";
 import type { Reply, RequestFrame, RequestType } from "../../protocol/frames.ts";
+import type { Subscription } from "../engine/engine.ts";
 import type { SessionContext } from "./session-context.ts";
 
 /** The answer to a request, and what must not happen before it is sent. */
@@ -77,18 +78,22 @@ export const requestHandlers: { readonly [T in HandledRequest]: Handler<T> } = {
     const queue = queueOf(session, frame.queue);
     const { noAck = false, whenSlow } = frame;
     const consumer = consumers.open({ tag: frame.consumerTag ?? "", noAck, whenSlow });
+    let subscription: Subscription;
     try {
-      consumer.attach(await broker.subscribe(visitor, queue, consumer.tag, frame, consumer));
+      subscription = await broker.subscribe(visitor, queue, consumer.tag, frame, consumer);
     } catch (error) {
       consumers.discard(consumer);
       throw error;
     }
+    consumer.attach(subscription);
+    const { prefetchBytes } = subscription;
     const { number, tag: consumerTag, isActive } = consumer;
     const prefetch = broker.prefetchFor(frame.prefetch);
     const reply = {
       consumer: number,
       consumerTag,
       prefetch,
+      ...(!noAck && { prefetchBytes }),
       ...(isActive !== undefined && { active: isActive }),
     };
     return { reply, after: () => consumer.announced(isActive) };

@@ -136,6 +136,16 @@ const samples: Record<SettingName, readonly (readonly [text: string, value: unkn
     ["65535", 65_535],
     ["10", 10],
   ],
+  maxPrefetchBytes: [
+    ["1GiB", 1024 ** 3],
+    ["128MiB", 128 * 1024 ** 2],
+    ["1024", 1024],
+  ],
+  defaultPrefetchBytes: [
+    ["1", 1],
+    ["128MiB", 128 * 1024 ** 2],
+    ["10KiB", 10 * 1024],
+  ],
   maxConsumersPerSession: [
     ["1", 1],
     ["2", 2],

@@ -179,7 +179,12 @@ test("what a session was given after it ended goes back to where it came from", 
   left.session.disconnected();
   await settled();
   pulls[0]!({ delivery, messages: 0 });
-  subscriptions[0]!({ queue: "q", resume: () => expect.unreachable(), cancel: () => void cancelled++ });
+  subscriptions[0]!({
+    queue: "q",
+    prefetchBytes: 1,
+    resume: () => expect.unreachable(),
+    cancel: () => void cancelled++,
+  });
   await settled();
   expect(returned).toEqual([[delivery, "return"]]);
   expect(cancelled).toBe(1);

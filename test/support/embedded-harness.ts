@@ -1,6 +1,7 @@
 import { EmbeddedEngine } from "../../server/embedded/embedded-engine.ts";
 import type { Changes, LoadedEntry, Recovered, Scan, Store } from "../../server/embedded/store/store.ts";
 import type { EngineHarness, HarnessOptions } from "../contract/engine/harness.ts";
+import { consumerLimits } from "./embedded.ts";
 
 /** A store that can be used again after its process has died. */
 export interface StoreUnderTest {
@@ -126,7 +127,7 @@ async function launch({ store }: StoreUnderTest, options: HarnessOptions) {
   } = options;
   const engine = new EmbeddedEngine({
     store: gate,
-    limits: { maxExchanges, maxQueues, maxBindingsPerQueue },
+    limits: { maxExchanges, maxQueues, maxBindingsPerQueue, ...consumerLimits },
     memoryBudgetBytes: 1024 * 1024,
     // So little that longer queues page.
     queueMemoryBytes: 16 * 1024,

@@ -61,7 +61,7 @@ export async function steppedEngine(
   const failures: unknown[] = [];
   const damaged: string[] = [];
   const engine = new EmbeddedEngine({
-    limits: { maxExchanges: 1000, maxQueues: 1000, maxBindingsPerQueue: 1000 },
+    limits: { maxExchanges: 1000, maxQueues: 1000, maxBindingsPerQueue: 1000, ...consumerLimits },
     memoryBudgetBytes: 64 * 1024 * 1024,
     queueMemoryBytes: 1024 * 1024,
     maxUncommittedBytes: 1024 * 1024,
@@ -220,6 +220,9 @@ export class RecordingConsumer implements DeliverySink {
   }
 }
 
+/** What consumers may have, where a test does not care. */
+export const consumerLimits = { defaultPrefetchBytes: 1024 ** 3, maxPrefetchBytes: 1024 ** 3 };
+
 export function subscribing(properties: Partial<SubscribeOptions> = {}): SubscribeOptions {
   return {
     consumerTag: "tag",
@@ -227,7 +230,7 @@ export function subscribing(properties: Partial<SubscribeOptions> = {}): Subscri
     noAck: false,
     exclusive: false,
     priority: 0,
-    prefetchBytes: Number.POSITIVE_INFINITY,
+    prefetchBytes: undefined,
     ackTimeout: undefined,
     ...properties,
   };

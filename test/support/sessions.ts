@@ -8,6 +8,7 @@ import type { Engine } from "../../server/engine/engine.ts";
 import type { Session } from "../../server/session/session.ts";
 import type { SessionLimits } from "../../server/session/session-limits.ts";
 import { Sessions } from "../../server/session/sessions.ts";
+import { consumerLimits } from "./embedded.ts";
 import { FakeSocket } from "./fake-socket.ts";
 
 const kiB = 1024;
@@ -64,7 +65,7 @@ export async function startSessions(
 ): Promise<SessionWorld> {
   const embedded = new EmbeddedEngine({
     store: new MemoryStore(),
-    limits: { maxExchanges: 100, maxQueues: 100, maxBindingsPerQueue: 100 },
+    limits: { maxExchanges: 100, maxQueues: 100, maxBindingsPerQueue: 100, ...consumerLimits },
     memoryBudgetBytes: 256 * 1024 * kiB,
     queueMemoryBytes: 64 * 1024 * kiB,
     maxUncommittedBytes: 64 * 1024 * kiB,

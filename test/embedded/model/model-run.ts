@@ -1,6 +1,7 @@
 import { EmbeddedEngine } from "../../../server/embedded/embedded-engine.ts";
 import type { Delivery, Owner, PublishSink, Subscription } from "../../../server/engine/engine.ts";
 import {
+  consumerLimits,
   ManualTurns,
   microtasks,
   owner,
@@ -401,7 +402,7 @@ export class ModelRun {
     const turns = new ManualTurns();
     const engine = new EmbeddedEngine({
       store: this.#store,
-      limits: { maxExchanges: 100, maxQueues: 100, maxBindingsPerQueue: 100 },
+      limits: { maxExchanges: 100, maxQueues: 100, maxBindingsPerQueue: 100, ...consumerLimits },
       memoryBudgetBytes: 4 * queueMemoryBytes,
       queueMemoryBytes,
       maxUncommittedBytes: 2000,

@@ -250,7 +250,8 @@ export class Connection implements SessionHost, SubscriptionHost {
     const requests: TopologyRequests = {
       declareExchange: async (content) => void (await ask("exchange.declare", content)),
       declareQueue: async (content) => (await ask("queue.declare", content)).queue,
-      bind: async (content) => void (await ask("queue.bind", content)),
+      bindQueue: async (content) => void (await ask("queue.bind", content)),
+      bindExchange: async (content) => void (await ask("exchange.bind", content)),
     };
     await this.topology.restore(requests, (error) => this.events.emit("error", error));
   }

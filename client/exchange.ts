@@ -1,5 +1,6 @@
 import type { Headers } from "../protocol/header-value.ts";
 import { argumentsContent } from "./arguments-content.ts";
+import { type BindOptions, bindingTerms } from "./binding.ts";
 import type { Body } from "./body.ts";
 import type { Connection } from "./connection.ts";
 import type { PublishReceipt } from "./publish.ts";
@@ -12,9 +13,14 @@ export interface ExchangeDeclaration {
   readonly type: ExchangeType | (string & {});
   /** Survives a restart of the broker. Default true. */
   readonly durable?: boolean;
-  /** Goes when its last binding goes. Default false. */
+  /** Goes when the last binding to it goes. Default false. */
   readonly autoDelete?: boolean;
-  /** Exchange that gets what this one has no binding for. It need not exist yet. */
+  /** Only reached through other exchanges: what is published to it is refused with `access-refused`. Default false. */
+  readonly internal?: boolean;
+  /**
+   * Name of the exchange that gets what matches no binding of this one. It may be declared later; while it is not there, such
+   * messages are dropped.
+   */
   readonly alternateExchange?: string;
   /** Arguments by their names, for what a newer broker knows. */
   readonly arguments?: Headers;
@@ -38,12 +44,13 @@ export class Exchange {
    * @throws PosthornError `precondition-failed` if it is there and differs, `access-refused`, `not-implemented`, …
    */
   async declare(declaration: ExchangeDeclaration): Promise<this> {
-    const { type, durable, autoDelete, alternateExchange, arguments: others, signal } = declaration;
+    const { type, durable, autoDelete, internal, alternateExchange, arguments: others, signal } = declaration;
     const content = {
       exchange: this.name,
       exchangeType: type,
       ...(durable !== undefined && { durable }),
       ...(autoDelete !== undefined && { autoDelete }),
+      ...(internal !== undefined && { internal }),
       ...argumentsContent({ alternateExchange, ...others }),
     };
     await this.#connection.request("exchange.declare", content, { signal, repeatable: true });
@@ -69,6 +76,31 @@ export class Exchange {
   }
 
   /**
+   * Binds this exchange to another one, after a reconnect again: messages that match go on through this one. Exchanges may
+   * be bound in circles; a message comes by each of them once, and a queue that is reached on several ways gets one copy.
+   * The same binding twice is no error.
+   * @param source The exchange that messages come from.
+   * @param routingKey Key or pattern, as the source's type has it.
+   * @throws PosthornError `not-found` if one of them does not exist, `access-refused`, …
+   */
+  async bind(source: Exchange | string, routingKey = "", options: BindOptions = {}): Promise<this> {
+    const binding = this.#binding(source, routingKey, options);
+    const content = { source: binding.source, destination: this.name, ...binding.terms };
+    await this.#connection.request("exchange.bind", content, { signal: options.signal, repeatable: true });
+    this.#connection.topology.bound(binding);
+    return this;
+  }
+
+  /** Removes a binding: same source, routing key and arguments. One that does not exist is no error. */
+  async unbind(source: Exchange | string, routingKey = "", options: BindOptions = {}): Promise<this> {
+    const binding = this.#binding(source, routingKey, options);
+    const content = { source: binding.source, destination: this.name, ...binding.terms };
+    await this.#connection.request("exchange.unbind", content, { signal: options.signal, repeatable: true });
+    this.#connection.topology.unbound(binding);
+    return this;
+  }
+
+  /**
    * Publishes a message. Resolves when the broker has confirmed it. While more than `maxUnconfirmed` messages are under
    * way, and while disconnected, it waits; after a reconnect, what has no confirm yet is sent again, so a message may
    * arrive twice.
@@ -81,4 +113,11 @@ export class Exchange {
   publish(routingKey: string, body: Body, options?: PublishOptions): Promise<PublishReceipt> {
     return this.#connection.publisher.publish(this.name, routingKey, body, options);
   }
+  #binding(source: Exchange | string, routingKey: string, options: BindOptions) {
+    return { destination: this.name, source: nameOf(source), terms: bindingTerms(routingKey, options) };
+  }
+}
+
+export function nameOf(exchange: Exchange | string): string {
+  return typeof exchange === "string" ? exchange : exchange.name;
 }

@@ -2,6 +2,7 @@
 export { type ErrorCode, type ErrorDetails, PosthornError } from "../protocol/errors.ts";
 export type { Headers, HeaderValue } from "../protocol/header-value.ts";
 export type { MessageProperties } from "../protocol/message.ts";
+export type { BindOptions } from "./binding.ts";
 export type { Body } from "./body.ts";
 export { connect } from "./connect.ts";
 export type { ConsumeOptions, Consumer, FailureOutcome, MessageHandler } from "./consumer.ts";
@@ -14,7 +15,7 @@ export type { ConnectOptions, ReconnectOptions } from "./options.ts";
 export type { Posthorn } from "./posthorn.ts";
 export type { PublishReceipt } from "./publish.ts";
 export type { PublishOptions } from "./publish-encoder.ts";
-export type { BindOptions, Queue, QueueCounts, QueueDeclaration } from "./queue.ts";
+export type { Queue, QueueCounts, QueueDeclaration } from "./queue.ts";
 export type { QueueArguments } from "./queue-arguments.ts";
 export { ReturnedError } from "./returned-error.ts";
 export type { SubscriptionOptions } from "./subscription.ts";

@@ -1,10 +1,10 @@
-import { headersToJson } from "../protocol/header-json.ts";
 import type { Headers } from "../protocol/header-value.ts";
 import { argumentsContent } from "./arguments-content.ts";
+import { type BindOptions, bindingTerms } from "./binding.ts";
 import type { Body } from "./body.ts";
 import type { Connection } from "./connection.ts";
 import { type ConsumeOptions, Consumer, type MessageHandler } from "./consumer.ts";
-import type { Exchange } from "./exchange.ts";
+import { type Exchange, nameOf } from "./exchange.ts";
 import type { ReceivedMessage } from "./message.ts";
 import { MessageStream, type StreamOptions } from "./message-stream.ts";
 import type { PublishReceipt } from "./publish.ts";
@@ -20,12 +20,6 @@ export interface QueueDeclaration extends QueueArguments {
   /** Deleted when its last consumer goes, if it ever had one. Default false. */
   readonly autoDelete?: boolean;
   /** Arguments by their names, for what a newer broker knows. */
-  readonly arguments?: Headers;
-  readonly signal?: AbortSignal;
-}
-
-export interface BindOptions {
-  /** Part of the binding's identity. Headers exchanges match by them. */
   readonly arguments?: Headers;
   readonly signal?: AbortSignal;
 }
@@ -90,17 +84,19 @@ export class Queue {
    * @throws PosthornError `not-found` if one of them does not exist, `access-refused`, …
    */
   async bind(exchange: Exchange | string, routingKey = "", options: BindOptions = {}): Promise<this> {
-    const content = this.#binding(exchange, routingKey, options);
+    const binding = this.#binding(exchange, routingKey, options);
+    const content = { queue: this.name, exchange: binding.source, ...binding.terms };
     await this.#connection.request("queue.bind", content, { signal: options.signal, repeatable: true });
-    this.#connection.topology.bound(this.#name, content);
+    this.#connection.topology.bound(binding);
     return this;
   }
 
   /** Removes a binding: same exchange, routing key and arguments. One that does not exist is no error. */
   async unbind(exchange: Exchange | string, routingKey = "", options: BindOptions = {}): Promise<this> {
-    const content = this.#binding(exchange, routingKey, options);
+    const binding = this.#binding(exchange, routingKey, options);
+    const content = { queue: this.name, exchange: binding.source, ...binding.terms };
     await this.#connection.request("queue.unbind", content, { signal: options.signal, repeatable: true });
-    this.#connection.topology.unbound(this.#name, content);
+    this.#connection.topology.unbound(binding);
     return this;
   }
 
@@ -174,11 +170,6 @@ export class Queue {
   }
 
   #binding(exchange: Exchange | string, routingKey: string, options: BindOptions) {
-    return {
-      queue: this.name,
-      exchange: typeof exchange === "string" ? exchange : exchange.name,
-      routingKey,
-      ...(options.arguments !== undefined && { arguments: headersToJson(options.arguments) }),
-    };
+    return { destination: this.#name, source: nameOf(exchange), terms: bindingTerms(routingKey, options) };
   }
 }

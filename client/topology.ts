@@ -1,19 +1,20 @@
 import { PosthornError } from "../protocol/errors.ts";
+import type { BindingTerms } from "./binding.ts";
 import type { QueueName } from "./queue-name.ts";
 import type { RequestContent } from "./session.ts";
 
 type ExchangeContent = RequestContent<"exchange.declare">;
 type QueueContent = RequestContent<"queue.declare">;
-type BindingContent = RequestContent<"queue.bind">;
-
 interface DeclaredQueue {
   readonly queue: QueueName;
   readonly content: QueueContent;
 }
 
 interface DeclaredBinding {
-  readonly queue: QueueName;
-  readonly content: BindingContent;
+  /** The name of an exchange is a text. */
+  readonly destination: QueueName | string;
+  readonly source: string;
+  readonly terms: BindingTerms;
 }
 
 /** Sends the requests that bring things back. Answers come in the order of the requests. */
@@ -21,7 +22,8 @@ export interface TopologyRequests {
   declareExchange(content: ExchangeContent): Promise<void>;
   /** Resolves to the queue's name. */
   declareQueue(content: QueueContent): Promise<string>;
-  bind(content: BindingContent): Promise<void>;
+  bindQueue(content: RequestContent<"queue.bind">): Promise<void>;
+  bindExchange(content: RequestContent<"exchange.bind">): Promise<void>;
 }
 
 /**
@@ -39,9 +41,7 @@ export class Topology {
 
   exchangeDeleted(exchange: string): void {
     this.#exchanges.delete(exchange);
-    for (const [key, { content }] of this.#bindings) {
-      if (content.exchange === exchange) this.#bindings.delete(key);
-    }
+    this.#forgetAll(({ source, destination }) => source === exchange || destination === exchange);
   }
 
   queueDeclared(queue: QueueName, content: QueueContent): void {
@@ -50,9 +50,7 @@ export class Topology {
 
   queueDeleted(queue: QueueName): void {
     this.#queues.delete(queue.key);
-    for (const [key, binding] of [...this.#bindings]) {
-      if (binding.queue.key === queue.key) this.#unbound(key, binding.content.exchange);
-    }
+    this.#forgetAll(({ destination }) => typeof destination !== "string" && destination.key === queue.key);
   }
 
   /** The last consumer of a queue that this connection had was cancelled: an auto-delete queue goes with it. */
@@ -60,12 +58,12 @@ export class Topology {
     if (this.#queues.get(queue.key)?.content.autoDelete) this.queueDeleted(queue);
   }
 
-  bound(queue: QueueName, content: BindingContent): void {
-    this.#bindings.set(bindingKey(queue, content), { queue, content });
+  bound(binding: DeclaredBinding): void {
+    this.#bindings.set(bindingKey(binding), binding);
   }
 
-  unbound(queue: QueueName, content: BindingContent): void {
-    this.#unbound(bindingKey(queue, content), content.exchange);
+  unbound(binding: DeclaredBinding): void {
+    this.#forget([[bindingKey(binding), binding]]);
   }
 
   /**
@@ -96,26 +94,42 @@ export class Topology {
       ),
     );
     await Promise.all(
-      [...this.#bindings.values()].map(({ queue, content }) =>
-        attempt(
-          `a binding of queue ${queue.current} to exchange ${content.exchange}`,
-          requests.bind({ ...content, queue: queue.current }),
-        ),
+      [...this.#bindings.values()].map(({ destination, source, terms }) =>
+        typeof destination === "string"
+          ? attempt(
+              `a binding of exchange ${destination} to exchange ${source}`,
+              requests.bindExchange({ destination, source, ...terms }),
+            )
+          : attempt(
+              `a binding of queue ${destination.current} to exchange ${source}`,
+              requests.bindQueue({ queue: destination.current, exchange: source, ...terms }),
+            ),
       ),
     );
   }
 
-  #unbound(key: string, exchange: string): void {
-    this.#bindings.delete(key);
-    if (!this.#exchanges.get(exchange)?.autoDelete) return;
-    for (const { content } of this.#bindings.values()) if (content.exchange === exchange) return;
-    this.#exchanges.delete(exchange);
+  #forgetAll(isGone: (binding: DeclaredBinding) => boolean): void {
+    this.#forget([...this.#bindings].filter(([, binding]) => isGone(binding)));
+  }
+
+  /** Also forgets the auto-delete exchanges whose last binding was among these, and so on. */
+  #forget(leaving: readonly (readonly [key: string, binding: DeclaredBinding])[]): void {
+    for (const [key] of leaving) this.#bindings.delete(key);
+    for (const [, { source }] of leaving) {
+      if (this.#exchanges.get(source)?.autoDelete && !this.#hasBindings(source)) this.exchangeDeleted(source);
+    }
+  }
+
+  #hasBindings(source: string): boolean {
+    for (const binding of this.#bindings.values()) if (binding.source === source) return true;
+    return false;
   }
 }
 
-/** Identity of a binding: queue, exchange, routing key and arguments, in whatever order those are written. */
-function bindingKey(queue: QueueName, content: BindingContent): string {
-  const { exchange, routingKey, arguments: table = {} } = content;
+/** Identity of a binding: both ends, routing key and arguments, in whatever order those are written. */
+function bindingKey({ destination, source, terms }: DeclaredBinding): string {
+  const { routingKey, arguments: table = {} } = terms;
+  const to = typeof destination === "string" ? ["exchange", destination] : ["queue", destination.key];
   const names = Object.keys(table).sort();
-  return JSON.stringify([queue.key, exchange, routingKey, names.map((name) => [name, table[name]])]);
+  return JSON.stringify([to, source, routingKey, names.map((name) => [name, table[name]])]);
 }

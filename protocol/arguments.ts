@@ -17,8 +17,13 @@ const fraction = (description: string) => optional(number({ minimum: 0, maximum:
 const name = (description: string) => optional(string({ maxLength: 255, description }));
 
 export const exchangeArguments = {
-  alternateExchange: name(
-    "Name of the exchange that gets what this one has no binding for. It need not exist yet.",
+  alternateExchange: optional(
+    string({
+      minLength: 1,
+      maxLength: 255,
+      description:
+        "Name of the exchange that gets what matches no binding of this one. It need not exist yet. Not the default exchange.",
+    }),
   ),
 } as const;
 

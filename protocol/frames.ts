@@ -153,8 +153,10 @@ export const requests = {
         }),
       ),
       durable: flag("Survives a restart of the broker. Default true."),
-      autoDelete: flag("Goes when its last binding goes. Default false."),
-      internal: flag("Not for clients to publish to. Default false; true is not implemented yet."),
+      autoDelete: flag("Goes when the last binding to it goes. Default false."),
+      internal: flag(
+        "Only reached through other exchanges: a publish to it is refused with `access-refused`. Default false.",
+      ),
       passive: flag(
         "Only check that it is there: `not-found` otherwise. Nothing else is compared. Default false.",
       ),
@@ -164,7 +166,30 @@ export const requests = {
   ),
   "exchange.delete": request(
     "Deletes an exchange and its bindings. One that does not exist is no error.",
-    { exchange: name("Name of the exchange."), ifUnused: flag("Only if it has no bindings. Default false.") },
+    {
+      exchange: name("Name of the exchange."),
+      ifUnused: flag("Only if no queue and no exchange is bound to it. Default false."),
+    },
+    {},
+  ),
+  "exchange.bind": request(
+    "Binds an exchange to another: what matches goes on through it. The same binding again is no error.",
+    {
+      destination: name("Name of the exchange that messages go to."),
+      source: name("Name of the exchange that they come from."),
+      routingKey: optional(name("Key or pattern, as the source's type has it. Default empty.")),
+      arguments: optional(table("As in `queue.bind`.")),
+    },
+    {},
+  ),
+  "exchange.unbind": request(
+    "Removes a binding between exchanges: same source, destination, routing key and arguments. One that does not exist is no error.",
+    {
+      destination: name("As in `exchange.bind`."),
+      source: name("As in `exchange.bind`."),
+      routingKey: optional(name("As in `exchange.bind`.")),
+      arguments: optional(table("As in `exchange.bind`.")),
+    },
     {},
   ),
   "queue.declare": request(
@@ -463,8 +488,6 @@ export const jsonMessage = {
 
 /** Frame types kept for features of a later version; a broker answers `not-implemented`. */
 export const reservedFrameTypes: ReadonlySet<string> = new Set([
-  "exchange.bind",
-  "exchange.unbind",
   "session.resume",
   "session.refresh",
   "consumer.update",

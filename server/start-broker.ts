@@ -73,6 +73,11 @@ export async function startBroker({
       onFailure,
       onDamage: (queue, error) =>
         log.error({ queue, err: error }, "A queue's messages cannot be read: nothing is delivered from it"),
+      onMissingTarget: (argument, target, of) =>
+        log.warn(
+          { [argument]: target, of },
+          "Messages are dropped for want of the exchange they should go on to",
+        ),
     },
   });
   const broker = new Broker({

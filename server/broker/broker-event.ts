@@ -15,6 +15,13 @@ export type BrokerEvent =
       readonly by: string;
     }
   | {
+      readonly type: "exchange-bound" | "exchange-unbound";
+      readonly source: string;
+      readonly destination: string;
+      readonly routingKey: string;
+      readonly by: string;
+    }
+  | {
       readonly type: "consumer-started";
       readonly queue: string;
       readonly consumerTag: string;

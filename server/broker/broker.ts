@@ -14,6 +14,8 @@ import type {
   Delivery,
   DeliverySink,
   Engine,
+  EngineCounts,
+  ExchangeBinding,
   Publication,
   PublishSink,
   Pulled,
@@ -93,10 +95,6 @@ export class Broker {
         field: "exchangeType",
       });
     }
-    if (internal)
-      throw new PosthornError("not-implemented", "Internal exchanges are not implemented yet.", {
-        field: "internal",
-      });
     const args = this.#argumentsFrom(asked.arguments);
     assertBuilt("exchange", args);
     readArguments("exchange", args);
@@ -120,6 +118,23 @@ export class Broker {
     if (isReserved(exchange)) throw reservedName("exchange", exchange);
     await this.#engine.deleteExchange(exchange, { ifUnused });
     this.#onEvent({ type: "exchange-deleted", exchange, by: visitor.name });
+    return {};
+  }
+
+  async bindExchange(visitor: Visitor, asked: Asked<"exchange.bind">): Promise<Reply<"exchange.bind">> {
+    const binding = this.#exchangeBinding(asked);
+    assertRoutingKey(binding.routingKey);
+    await this.#engine.bindExchange(binding);
+    const { arguments: _, ...facts } = binding;
+    this.#onEvent({ type: "exchange-bound", ...facts, by: visitor.name });
+    return {};
+  }
+
+  async unbindExchange(visitor: Visitor, asked: Asked<"exchange.unbind">): Promise<Reply<"exchange.unbind">> {
+    const binding = this.#exchangeBinding(asked);
+    await this.#engine.unbindExchange(binding);
+    const { arguments: _, ...facts } = binding;
+    this.#onEvent({ type: "exchange-unbound", ...facts, by: visitor.name });
     return {};
   }
 
@@ -274,7 +289,7 @@ export class Broker {
     return this.#engine.release(visitor);
   }
 
-  counts(): { exchanges: number; queues: number; consumers: number } {
+  counts(): EngineCounts {
     return this.#engine.counts();
   }
 
@@ -307,6 +322,17 @@ export class Broker {
       return { code: "not-implemented", message: "The headers CC and BCC are not implemented yet." };
     }
     return undefined;
+  }
+
+  #exchangeBinding({
+    source,
+    destination,
+    routingKey = "",
+    ...asked
+  }: Asked<"exchange.bind">): ExchangeBinding {
+    assertNotDefaultExchange(source);
+    assertNotDefaultExchange(destination);
+    return { source, destination, routingKey, arguments: this.#argumentsFrom(asked.arguments) };
   }
 
   /** @throws PosthornError `invalid-frame`, `limit-exceeded` */

@@ -5,7 +5,7 @@ import type { Headers } from "../../protocol/header-value.ts";
 
 /** Arguments of later versions. They are refused rather than ignored, so that nobody relies on what is not there. */
 export const notBuilt: { readonly [kind in ArgumentKind]: readonly string[] } = {
-  exchange: ["alternateExchange", "retain", "deduplication"],
+  exchange: ["retain", "deduplication"],
   queue: [
     "type",
     "expires",

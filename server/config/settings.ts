@@ -298,7 +298,7 @@ export const settings = {
     default: 1000,
     minimum: 1,
     maximum: 1_000_000,
-    help: "Bindings of one queue.",
+    help: "Bindings that lead to one queue, or to one exchange.",
   },
 } as const satisfies Record<string, Setting>;
 

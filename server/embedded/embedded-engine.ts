@@ -4,7 +4,9 @@ import type {
   Delivery,
   DeliverySink,
   Engine,
+  EngineCounts,
   EngineFeature,
+  ExchangeBinding,
   ExchangeDeclaration,
   Owner,
   Publication,
@@ -21,11 +23,13 @@ import { Committer } from "./committer.ts";
 import { Consumer } from "./consumer.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { Entry } from "./entry.ts";
+import type { Exchange } from "./exchange.ts";
 import { MaintenanceLoop } from "./maintenance-loop.ts";
 import { Message } from "./message.ts";
 import { Overload, type OverloadLimits } from "./overload.ts";
 import type { Queue, QueueHost } from "./queue.ts";
 import type { MemoryBudget } from "./ready-list.ts";
+import { Routes } from "./routes.ts";
 import type { DroppedRange, RecordChange, Recovered, Store } from "./store/store.ts";
 import { Topology, type TopologyChange, type TopologyLimits } from "./topology.ts";
 import { recordKeys, restoreTopology } from "./topology-records.ts";
@@ -60,6 +64,11 @@ export interface EmbeddedEngineEvents {
   onFailure(error: unknown): void;
   /** A queue's messages cannot be read; it delivers nothing from now on. */
   onDamage(queue: string, error: unknown): void;
+  /**
+   * A message should have gone on to an exchange that `argument` of the exchange or queue `of` names, and that is not
+   * there. Told once for each `of`.
+   */
+  onMissingTarget(argument: "alternateExchange", target: string, of: string): void;
 }
 
 const unwatched: OverloadLimits = {
@@ -72,16 +81,25 @@ const noQueues: readonly Queue[] = [];
 
 /** The engine inside the broker's own process: exchanges and queues in memory, messages in a {@link Store}. */
 export class EmbeddedEngine implements Engine {
-  readonly features: ReadonlySet<EngineFeature> = new Set(["headers-exchange", "exclusive-consumer", "pull"]);
+  readonly features: ReadonlySet<EngineFeature> = new Set([
+    "headers-exchange",
+    "exchange-bindings",
+    "alternate-exchange",
+    "internal-exchange",
+    "exclusive-consumer",
+    "pull",
+  ]);
   readonly #options: EmbeddedEngineOptions;
   readonly #queueHost: QueueHost;
   readonly #turnEnd: TurnEnd;
   readonly #topology: Topology;
+  readonly #routes: Routes;
   readonly #dispatcher: Dispatcher;
   readonly #maintenance: MaintenanceLoop;
   readonly #overload: Overload;
   #committer: Committer;
   #consumerCount = 0;
+  #missedTargets = 0;
   /** Resolves when the topology as it is now is on disk. */
   #recorded: Promise<void> = Promise.resolve();
 
@@ -101,6 +119,7 @@ export class EmbeddedEngine implements Engine {
       wake: (queue) => this.#dispatcher.wake(queue),
     };
     this.#topology = new Topology(options.limits, this.#queueHost);
+    this.#routes = new Routes(this.#topology, (exchange) => this.#missedAlternate(exchange));
     this.#dispatcher = new Dispatcher({
       defer: this.#turnEnd.deferDispatch,
       onDamage: (queue, error) => options.events.onDamage(queue.name, error),
@@ -184,20 +203,25 @@ export class EmbeddedEngine implements Engine {
   }
 
   async bindQueue(binding: QueueBinding, owner: Owner): Promise<void> {
-    await this.#apply(this.#topology.bind(binding, owner));
+    await this.#apply(this.#topology.bindQueue(binding, owner));
   }
 
   async unbindQueue(binding: QueueBinding, owner: Owner): Promise<void> {
-    await this.#apply(this.#topology.unbind(binding, owner));
+    await this.#apply(this.#topology.unbindQueue(binding, owner));
+  }
+
+  async bindExchange(binding: ExchangeBinding): Promise<void> {
+    await this.#apply(this.#topology.bindExchange(binding));
+  }
+
+  async unbindExchange(binding: ExchangeBinding): Promise<void> {
+    await this.#apply(this.#topology.unbindExchange(binding));
   }
 
   publish(publication: Publication, sink: PublishSink): void {
-    const { number, exchange } = publication;
-    const queues = this.#route(publication);
-    if (queues === undefined) {
-      sink.refused(number, "not-found", `There is no exchange ${JSON.stringify(exchange)}.`);
-      return;
-    }
+    const { number } = publication;
+    const queues = this.#route(publication, sink);
+    if (queues === undefined) return;
     if (queues.length === 0) {
       if (publication.mandatory) sink.returned(number, publication.envelope);
       if (publication.confirm) sink.confirmed(number, number);
@@ -291,11 +315,12 @@ export class EmbeddedEngine implements Engine {
     );
   }
 
-  counts(): { exchanges: number; queues: number; consumers: number } {
+  counts(): EngineCounts {
     return {
       exchanges: this.#topology.exchanges.size,
       queues: this.#topology.queues.size,
       consumers: this.#consumerCount,
+      missedTargets: this.#missedTargets,
     };
   }
 
@@ -337,12 +362,34 @@ export class EmbeddedEngine implements Engine {
     }
   }
 
-  #route({ exchange: name, routingKey, headers }: Publication): readonly Queue[] | undefined {
+  /** The queues that a message goes to; `undefined` if it is refused. */
+  #route({ number, exchange: name, routingKey, headers }: Publication, sink: PublishSink) {
     if (name === "") {
       const queue = this.#topology.queues.get(routingKey);
       return queue === undefined ? noQueues : [queue];
     }
-    return this.#topology.exchanges.get(name)?.route(routingKey, headers);
+    const exchange = this.#topology.exchanges.get(name);
+    if (exchange === undefined) {
+      sink.refused(number, "not-found", `There is no exchange ${JSON.stringify(name)}.`);
+      return undefined;
+    }
+    if (exchange.internal) {
+      sink.refused(number, "access-refused", `The exchange ${JSON.stringify(name)} is internal.`);
+      return undefined;
+    }
+    return this.#routes.find(exchange, routingKey, headers);
+  }
+
+  #missedAlternate(exchange: Exchange): void {
+    this.#missedTargets++;
+    if (exchange.hasMissedAlternate) return;
+    exchange.hasMissedAlternate = true;
+    const { name, alternate } = exchange;
+    this.#options.events.onMissingTarget(
+      "alternateExchange",
+      alternate as string,
+      `exchange ${JSON.stringify(name)}`,
+    );
   }
 
   #take(queue: Queue): Entry | undefined {

@@ -1,3 +1,4 @@
+import type { ExchangeArguments } from "../../protocol/arguments.ts";
 import type { Headers } from "../../protocol/header-value.ts";
 import type { ExchangeDeclaration } from "../engine/engine.ts";
 import { bindingIdentity } from "../routing/binding-identity.ts";
@@ -6,17 +7,20 @@ import { RouteCache } from "../routing/route-cache.ts";
 import type { Router } from "../routing/router.ts";
 import type { Queue } from "./queue.ts";
 
-/** One binding of a queue to an exchange. */
+/** Where a binding leads. */
+export type Destination = Queue | Exchange;
+
+/** One binding to an exchange, the source of what comes over it. */
 export interface Binding {
   readonly exchange: Exchange;
-  readonly queue: Queue;
+  readonly destination: Destination;
   readonly routingKey: string;
   readonly arguments: Headers;
   /** Its record in the store; `undefined` if it does not survive a restart. */
   readonly recordKey: string | undefined;
 }
 
-/** One exchange and its bindings. */
+/** One exchange and what is bound to it. Which queues a message reaches in the end is for `Routes` to say. */
 export class Exchange {
   readonly name: string;
   readonly type: ExchangeType;
@@ -24,68 +28,91 @@ export class Exchange {
   readonly autoDelete: boolean;
   readonly internal: boolean;
   readonly arguments: Headers;
-  readonly #router: Router<Queue>;
-  readonly #cache = new RouteCache<Queue>();
-  readonly #matched = new Set<Queue>();
-  readonly #bindings = new Map<Queue, Map<string, Binding>>();
-  #bindingCount = 0;
+  /** Name of the exchange for what matches no binding here; it need not be there. */
+  readonly alternate: string | undefined;
+  /** A message has needed the alternate when it was not there. */
+  hasMissedAlternate = false;
+  /** The bindings that lead here, as a queue has them. */
+  readonly bindings = new Set<Binding>();
+  /** Kept by `Routes`. */
+  readonly cache = new RouteCache<Queue>();
+  readonly #router: Router<Destination>;
+  readonly #matched = new Set<Destination>();
+  readonly #outgoing = new Map<Destination, Map<string, Binding>>();
+  #outgoingCount = 0;
+  #toExchanges = 0;
 
   constructor(declaration: ExchangeDeclaration, type: ExchangeType) {
+    const { alternateExchange } = declaration.arguments as ExchangeArguments;
     this.name = declaration.name;
     this.type = type;
     this.durable = declaration.durable;
     this.autoDelete = declaration.autoDelete;
     this.internal = declaration.internal;
     this.arguments = declaration.arguments;
-    this.#router = createRouter<Queue>(type);
+    this.alternate = alternateExchange;
+    this.#router = createRouter<Destination>(type);
   }
 
-  get bindingCount(): number {
-    return this.#bindingCount;
+  /** How many bindings lead from here. */
+  get outgoingCount(): number {
+    return this.#outgoingCount;
   }
 
-  /** The queues that a message goes to, each once. */
-  route(routingKey: string, headers: () => Headers): readonly Queue[] {
-    if (!this.#router.keyOnly) return this.#match(routingKey, headers);
-    return this.#cache.get(routingKey) ?? this.#cache.set(routingKey, this.#match(routingKey, headers));
+  /** Where messages go depends on the routing key alone, as far as this exchange has a say. */
+  get keyOnly(): boolean {
+    return this.#router.keyOnly;
   }
 
-  find(queue: Queue, routingKey: string, args: Headers): Binding | undefined {
-    return this.#bindings.get(queue)?.get(bindingIdentity(routingKey, args));
+  /** Messages may go on through another exchange: what becomes of them does not depend on this one alone. */
+  get isLinked(): boolean {
+    return this.alternate !== undefined || this.#toExchanges > 0;
+  }
+
+  /** The destinations of the bindings that match, each once. Valid until the next call. */
+  match(routingKey: string, headers: () => Headers): ReadonlySet<Destination> {
+    this.#matched.clear();
+    this.#router.match(routingKey, headers, this.#matched);
+    return this.#matched;
+  }
+
+  find(destination: Destination, routingKey: string, args: Headers): Binding | undefined {
+    return this.#outgoing.get(destination)?.get(bindingIdentity(routingKey, args));
   }
 
   /** Adds a binding that is not there yet. */
   add(binding: Binding): void {
-    let bindings = this.#bindings.get(binding.queue);
+    const { destination, routingKey, arguments: args } = binding;
+    let bindings = this.#outgoing.get(destination);
     if (bindings === undefined) {
       bindings = new Map();
-      this.#bindings.set(binding.queue, bindings);
+      this.#outgoing.set(destination, bindings);
     }
-    bindings.set(bindingIdentity(binding.routingKey, binding.arguments), binding);
-    binding.queue.bindings.add(binding);
-    this.#bindingCount++;
-    this.#router.bind(binding.routingKey, binding.arguments, binding.queue);
-    this.#cache.clear();
+    bindings.set(bindingIdentity(routingKey, args), binding);
+    destination.bindings.add(binding);
+    this.#router.bind(routingKey, args, destination);
+    this.#changed(destination, 1);
   }
 
   /** Removes a binding that is there. */
   remove(binding: Binding): void {
-    const bindings = this.#bindings.get(binding.queue);
-    bindings?.delete(bindingIdentity(binding.routingKey, binding.arguments));
-    if (bindings?.size === 0) this.#bindings.delete(binding.queue);
-    binding.queue.bindings.delete(binding);
-    this.#bindingCount--;
-    this.#router.unbind(binding.routingKey, binding.arguments, binding.queue);
-    this.#cache.clear();
+    const { destination, routingKey, arguments: args } = binding;
+    const bindings = this.#outgoing.get(destination);
+    bindings?.delete(bindingIdentity(routingKey, args));
+    if (bindings?.size === 0) this.#outgoing.delete(destination);
+    destination.bindings.delete(binding);
+    this.#router.unbind(routingKey, args, destination);
+    this.#changed(destination, -1);
   }
 
-  bindings(): Binding[] {
-    return [...this.#bindings.values()].flatMap((bindings) => [...bindings.values()]);
+  /** The bindings that lead from here. */
+  outgoing(): Binding[] {
+    return [...this.#outgoing.values()].flatMap((bindings) => [...bindings.values()]);
   }
 
-  #match(routingKey: string, headers: () => Headers): readonly Queue[] {
-    this.#matched.clear();
-    this.#router.match(routingKey, headers, this.#matched);
-    return [...this.#matched];
+  #changed(destination: Destination, change: 1 | -1): void {
+    this.#outgoingCount += change;
+    if (destination instanceof Exchange) this.#toExchanges += change;
+    this.cache.clear();
   }
 }

@@ -1,5 +1,5 @@
 import { headersFromJson, headersToJson } from "../../protocol/header-json.ts";
-import type { Binding, Exchange } from "./exchange.ts";
+import { type Binding, Exchange } from "./exchange.ts";
 import type { Queue } from "./queue.ts";
 import type { RecordChange } from "./store/store.ts";
 import type { Topology } from "./topology.ts";
@@ -28,9 +28,11 @@ interface QueueValue {
   readonly arguments: Json;
 }
 
+/** One of `queue` and `toExchange` is there: where the binding leads. */
 interface BindingValue {
   readonly exchange: string;
-  readonly queue: string;
+  readonly queue?: string;
+  readonly toExchange?: string;
   readonly routingKey: string;
   readonly arguments: Json;
 }
@@ -53,14 +55,14 @@ export function queueRecord({ id, name, autoDelete, arguments: args }: Queue): R
 
 export function bindingRecord({
   exchange,
-  queue,
+  destination,
   routingKey,
   arguments: args,
   recordKey,
 }: Binding): RecordChange {
   const value: BindingValue = {
     exchange: exchange.name,
-    queue: queue.name,
+    ...(destination instanceof Exchange ? { toExchange: destination.name } : { queue: destination.name }),
     routingKey,
     arguments: headersToJson(args),
   };
@@ -87,7 +89,10 @@ export function restoreTopology(
     queues.set(id, topology.restoreQueue(id, declaration));
   }
   for (const [number, value] of byKind<BindingValue>(records, "binding/")) {
-    topology.restoreBinding(Number(number), { ...value, arguments: headersFromJson(value.arguments) });
+    const { exchange, queue, toExchange, routingKey } = value;
+    const destination = toExchange === undefined ? { queue: queue as string } : { exchange: toExchange };
+    const how = { routingKey, arguments: headersFromJson(value.arguments) };
+    topology.restoreBinding(Number(number), exchange, destination, how);
   }
   topology.restoreQueueIds((records.get(recordKeys.reservedQueueIds) as number | undefined) ?? 1);
   return queues;

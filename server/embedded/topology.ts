@@ -1,8 +1,15 @@
 import { PosthornError } from "../../protocol/errors.ts";
-import type { ExchangeDeclaration, Owner, QueueBinding, QueueDeclaration } from "../engine/engine.ts";
+import type { Headers } from "../../protocol/header-value.ts";
+import type {
+  ExchangeBinding,
+  ExchangeDeclaration,
+  Owner,
+  QueueBinding,
+  QueueDeclaration,
+} from "../engine/engine.ts";
 import { checkBinding, exchangeTypes, isExchangeType } from "../routing/exchange-types.ts";
 import { assertEquivalent } from "./equivalence.ts";
-import { type Binding, Exchange } from "./exchange.ts";
+import { type Binding, type Destination, Exchange } from "./exchange.ts";
 import { Queue, type QueueHost } from "./queue.ts";
 import type { QueueId, RecordChange } from "./store/store.ts";
 import { bindingRecord, exchangeRecord, queueRecord, recordKeys } from "./topology-records.ts";
@@ -10,7 +17,14 @@ import { bindingRecord, exchangeRecord, queueRecord, recordKeys } from "./topolo
 export interface TopologyLimits {
   readonly maxExchanges: number;
   readonly maxQueues: number;
+  /** Also of the bindings that lead to one exchange. */
   readonly maxBindingsPerQueue: number;
+}
+
+/** What a binding says besides what it connects. */
+interface BindingTerms {
+  readonly routingKey: string;
+  readonly arguments: Headers;
 }
 
 /** What a change of the topology means for the store, and for whoever waits for it. */
@@ -47,6 +61,7 @@ export class Topology {
   #nextQueueId: QueueId = 1;
   #reservedQueueIds: QueueId = 0;
   #nextBindingRecord = 1;
+  #generation = 0;
 
   constructor(limits: TopologyLimits, host: QueueHost) {
     this.#limits = limits;
@@ -55,6 +70,11 @@ export class Topology {
       const declaration = { name, type, durable: true, autoDelete: false, internal: false, arguments: {} };
       this.exchanges.set(name, new Exchange(declaration, type));
     }
+  }
+
+  /** Another number whenever an exchange or a binding comes or goes. */
+  get generation(): number {
+    return this.#generation;
   }
 
   exchange(name: string): Exchange {
@@ -95,20 +115,21 @@ export class Topology {
     assertBelow(this.exchanges.size - predeclared.length, this.#limits.maxExchanges, "maxExchanges");
     const exchange = new Exchange(declaration, type);
     this.exchanges.set(name, exchange);
+    this.#generation++;
     return exchange.durable ? { records: [exchangeRecord(exchange)], deletedQueues: [] } : noChange();
   }
 
   deleteExchange(name: string, ifUnused: boolean): TopologyChange {
     const exchange = this.exchanges.get(name);
     if (exchange === undefined) return noChange();
-    if (ifUnused && exchange.bindingCount > 0) {
+    if (ifUnused && exchange.outgoingCount > 0) {
       throw new PosthornError("precondition-failed", `Exchange ${quote(name)} has bindings.`, {
-        bindings: exchange.bindingCount,
+        bindings: exchange.outgoingCount,
       });
     }
     const records: RecordChange[] = [];
-    for (const binding of exchange.bindings()) this.#removeBinding(binding, records);
     this.#removeExchange(exchange, records);
+    this.#removeBindings([...exchange.outgoing(), ...exchange.bindings], records);
     return { records, deletedQueues: [] };
   }
 
@@ -133,7 +154,7 @@ export class Topology {
 
   deleteQueue(queue: Queue): TopologyChange {
     const records: RecordChange[] = [];
-    for (const binding of [...queue.bindings]) this.#removeBinding(binding, records);
+    this.#removeBindings(queue.bindings, records);
     this.queues.delete(queue.name);
     if (queue.owner !== undefined) {
       const owned = this.#owned.get(queue.owner);
@@ -144,35 +165,24 @@ export class Topology {
     return { records, deletedQueues: [queue] };
   }
 
-  bind(
-    { exchange: source, queue: target, routingKey, arguments: args }: QueueBinding,
-    owner: Owner,
-  ): TopologyChange {
-    const queue = this.queue(target, owner);
-    const exchange = this.exchange(source);
-    if (exchange.find(queue, routingKey, args) !== undefined) return noChange();
-    const problem = checkBinding(exchange.type, routingKey, args);
-    if (problem !== undefined)
-      throw new PosthornError("invalid-argument", problem, { exchange: source, queue: target });
-    assertBelow(queue.bindings.size, this.#limits.maxBindingsPerQueue, "maxBindingsPerQueue");
-    const isDurable = exchange.durable && queue.durable;
-    const recordKey = isDurable ? recordKeys.binding(this.#nextBindingRecord++) : undefined;
-    const binding: Binding = { exchange, queue, routingKey, arguments: args, recordKey };
-    exchange.add(binding);
-    return isDurable ? { records: [bindingRecord(binding)], deletedQueues: [] } : noChange();
+  bindQueue({ exchange, queue, ...how }: QueueBinding, owner: Owner): TopologyChange {
+    const destination = this.queue(queue, owner);
+    return this.#bind(this.exchange(exchange), destination, how, { exchange, queue });
   }
 
-  unbind(
-    { exchange: source, queue: target, routingKey, arguments: args }: QueueBinding,
-    owner: Owner,
-  ): TopologyChange {
-    const queue = this.queues.get(target);
-    if (queue === undefined) return noChange();
-    assertAccess(queue, owner);
-    const binding = this.exchanges.get(source)?.find(queue, routingKey, args);
-    const records: RecordChange[] = [];
-    if (binding !== undefined) this.#removeBinding(binding, records);
-    return { records, deletedQueues: [] };
+  unbindQueue({ exchange, queue, ...how }: QueueBinding, owner: Owner): TopologyChange {
+    const destination = this.queues.get(queue);
+    if (destination !== undefined) assertAccess(destination, owner);
+    return this.#unbind(exchange, destination, how);
+  }
+
+  bindExchange({ source, destination, ...how }: ExchangeBinding): TopologyChange {
+    const [to, from] = [this.exchange(destination), this.exchange(source)];
+    return this.#bind(from, to, how, { source, destination });
+  }
+
+  unbindExchange({ source, destination, ...how }: ExchangeBinding): TopologyChange {
+    return this.#unbind(source, this.exchanges.get(destination), how);
   }
 
   queuesOf(owner: Owner): Queue[] {
@@ -193,19 +203,16 @@ export class Topology {
 
   restoreBinding(
     recordNumber: number,
-    { exchange: source, queue: target, routingKey, arguments: args }: QueueBinding,
+    source: string,
+    destination: { readonly queue: string } | { readonly exchange: string },
+    how: BindingTerms,
   ): void {
     this.#nextBindingRecord = Math.max(this.#nextBindingRecord, recordNumber + 1);
     const exchange = this.exchanges.get(source);
-    const queue = this.queues.get(target);
-    if (exchange === undefined || queue === undefined) return;
-    exchange.add({
-      exchange,
-      queue,
-      routingKey,
-      arguments: args,
-      recordKey: recordKeys.binding(recordNumber),
-    });
+    const target =
+      "queue" in destination ? this.queues.get(destination.queue) : this.exchanges.get(destination.exchange);
+    if (exchange === undefined || target === undefined) return;
+    exchange.add({ exchange, destination: target, ...how, recordKey: recordKeys.binding(recordNumber) });
   }
 
   /** No id below was left unused for certain. */
@@ -230,17 +237,58 @@ export class Topology {
     return this.#nextQueueId++;
   }
 
-  /** Also deletes an auto-delete exchange that has lost its last binding (SEMANTICS 19). */
-  #removeBinding(binding: Binding, records: RecordChange[]): void {
-    const { exchange, recordKey } = binding;
-    exchange.remove(binding);
-    if (recordKey !== undefined) records.push({ key: recordKey, value: null });
-    if (exchange.autoDelete && exchange.bindingCount === 0) this.#removeExchange(exchange, records);
+  #bind(
+    exchange: Exchange,
+    destination: Destination,
+    { routingKey, arguments: args }: BindingTerms,
+    names: { readonly [what: string]: string },
+  ): TopologyChange {
+    if (exchange.find(destination, routingKey, args) !== undefined) return noChange();
+    const problem = checkBinding(exchange.type, routingKey, args);
+    if (problem !== undefined) throw new PosthornError("invalid-argument", problem, names);
+    assertBelow(destination.bindings.size, this.#limits.maxBindingsPerQueue, "maxBindingsPerQueue");
+    const isDurable = exchange.durable && destination.durable;
+    const recordKey = isDurable ? recordKeys.binding(this.#nextBindingRecord++) : undefined;
+    const binding: Binding = { exchange, destination, routingKey, arguments: args, recordKey };
+    exchange.add(binding);
+    this.#generation++;
+    return isDurable ? { records: [bindingRecord(binding)], deletedQueues: [] } : noChange();
+  }
+
+  #unbind(
+    source: string,
+    destination: Destination | undefined,
+    { routingKey, arguments: args }: BindingTerms,
+  ): TopologyChange {
+    if (destination === undefined) return noChange();
+    const binding = this.exchanges.get(source)?.find(destination, routingKey, args);
+    const records: RecordChange[] = [];
+    if (binding !== undefined) this.#removeBindings([binding], records);
+    return { records, deletedQueues: [] };
+  }
+
+  /**
+   * Also deletes auto-delete exchanges that lose their last binding, with the bindings that lead to them, and so on
+   * (SEMANTICS 19).
+   */
+  #removeBindings(bindings: Iterable<Binding>, records: RecordChange[]): void {
+    // A set, as one binding can go for two reasons. What is added to it meanwhile is walked over too: no recursion.
+    const leaving = new Set(bindings);
+    for (const binding of leaving) {
+      const { exchange, recordKey } = binding;
+      exchange.remove(binding);
+      if (recordKey !== undefined) records.push({ key: recordKey, value: null });
+      if (!exchange.autoDelete || exchange.outgoingCount > 0) continue;
+      this.#removeExchange(exchange, records);
+      for (const leadingHere of exchange.bindings) leaving.add(leadingHere);
+    }
+    this.#generation++;
   }
 
   #removeExchange(exchange: Exchange, records: RecordChange[]): void {
     if (this.exchanges.get(exchange.name) !== exchange) return;
     this.exchanges.delete(exchange.name);
+    this.#generation++;
     if (exchange.durable) records.push({ key: recordKeys.exchange(exchange.name), value: null });
   }
 }

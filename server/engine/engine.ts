@@ -38,6 +38,8 @@ export interface Engine {
 
   bindQueue(binding: QueueBinding, owner: Owner): Promise<void>;
   unbindQueue(binding: QueueBinding, owner: Owner): Promise<void>;
+  bindExchange(binding: ExchangeBinding): Promise<void>;
+  unbindExchange(binding: ExchangeBinding): Promise<void>;
 
   /**
    * Routes a message. `publication` is read during the call only; its envelope's bytes are kept and must not change
@@ -80,7 +82,7 @@ export interface Engine {
   release(owner: Owner): Promise<void>;
 
   /** For status pages: cheap, and not exact while work is going on. */
-  counts(): { exchanges: number; queues: number; consumers: number };
+  counts(): EngineCounts;
 
   /** Finishes what is under way, makes it durable, and stops. */
   stop(): Promise<void>;
@@ -95,7 +97,21 @@ export interface Blocked {
 }
 
 /** What an engine may or may not be able to do. Later issues add to it. */
-export type EngineFeature = "headers-exchange" | "exclusive-consumer" | "pull";
+export type EngineFeature =
+  | "headers-exchange"
+  | "exchange-bindings"
+  | "alternate-exchange"
+  | "internal-exchange"
+  | "exclusive-consumer"
+  | "pull";
+
+export interface EngineCounts {
+  readonly exchanges: number;
+  readonly queues: number;
+  readonly consumers: number;
+  /** Messages since the start that were to go on to an exchange that is not there. */
+  readonly missedTargets: number;
+}
 
 /** Who holds exclusive queues; compared by identity. `name` is for messages to people. */
 export interface Owner {
@@ -123,6 +139,13 @@ export interface QueueDeclaration {
 export interface QueueBinding {
   readonly queue: string;
   readonly exchange: string;
+  readonly routingKey: string;
+  readonly arguments: Headers;
+}
+
+export interface ExchangeBinding {
+  readonly source: string;
+  readonly destination: string;
   readonly routingKey: string;
   readonly arguments: Headers;
 }

@@ -10,8 +10,9 @@ export interface RouteCacheLimits {
 }
 
 /**
- * Remembers, for one exchange, where a routing key leads, also if it leads nowhere. Only for routers that are `keyOnly`;
- * whoever changes a binding of the exchange calls `clear`.
+ * Remembers, for one exchange, where a routing key leads, also if it leads nowhere. Only for what depends on the key alone;
+ * whoever changes a binding of the exchange calls `clear`, and where routes lead on through other exchanges, `holdFor` is
+ * called before each `get`.
  *
  * Two generations instead of a least-recently-used list: a hit in the recent one is a single map lookup and moves nothing.
  * When the recent one has used half of a limit it becomes the older one, and what was in that and has not been asked for
@@ -21,6 +22,7 @@ export class RouteCache<D> {
   #recent = new Map<string, readonly D[]>();
   #older = new Map<string, readonly D[]>();
   #recentDestinations = 0;
+  #generation = -1;
   readonly #maxKeysPerGeneration: number;
   readonly #maxDestinationsPerGeneration: number;
 
@@ -43,6 +45,13 @@ export class RouteCache<D> {
     const frozen = Object.freeze([...destinations]);
     this.#remember(routingKey, frozen);
     return frozen;
+  }
+
+  /** Forgets what was remembered under another generation of the topology. */
+  holdFor(generation: number): void {
+    if (generation === this.#generation) return;
+    this.#generation = generation;
+    this.clear();
   }
 
   clear(): void {

@@ -24,6 +24,14 @@ export const requestHandlers: { readonly [T in HandledRequest]: Handler<T> } = {
     return { reply: await broker.deleteExchange(visitor, frame) };
   },
 
+  async "exchange.bind"({ broker, visitor }, frame) {
+    return { reply: await broker.bindExchange(visitor, frame) };
+  },
+
+  async "exchange.unbind"({ broker, visitor }, frame) {
+    return { reply: await broker.unbindExchange(visitor, frame) };
+  },
+
   async "queue.declare"(session, frame) {
     const { broker, visitor } = session;
     const isGenerated = !frame.queue && !frame.passive;

@@ -107,6 +107,48 @@ describe("after a reconnect", () => {
     ]);
   });
 
+  test("exchanges bound to each other are bound again; auto-delete ones that went with their last binding are not declared", async () => {
+    const world = await connectToFake();
+    const { posthorn, broker } = world;
+    const [a, b, c] = [posthorn.exchange("a"), posthorn.exchange("b"), posthorn.exchange("c")];
+    const work = (async () => {
+      await a.declare({ type: "topic", internal: true, alternateExchange: "rest" });
+      await b.declare({ type: "fanout", autoDelete: true });
+      await c.declare({ type: "fanout", autoDelete: true });
+      await b.bind(a, "x");
+      await b.bind(a, "y", { arguments: { n: 1 } });
+      await b.unbind(a, "x");
+      await a.bind(b, "z");
+      await c.bind("elsewhere");
+      await posthorn.queue("q").declare();
+      await posthorn.queue("q").bind(c);
+      await b.bind(c);
+      await posthorn.queue("q").delete();
+      // With it goes c, which has no other binding then, and the binding that leads to c.
+      await b.unbind(c);
+    })();
+    await declared(broker, work);
+    const { seen } = await backAgain(world, broker);
+    expect(seen).toEqual([
+      {
+        type: "exchange.declare",
+        exchange: "a",
+        exchangeType: "topic",
+        internal: true,
+        arguments: { alternateExchange: "rest" },
+      },
+      { type: "exchange.declare", exchange: "b", exchangeType: "fanout", autoDelete: true },
+      {
+        type: "exchange.bind",
+        destination: "b",
+        source: "a",
+        routingKey: "y",
+        arguments: { n: 1 },
+      },
+      { type: "exchange.bind", destination: "a", source: "b", routingKey: "z" },
+    ]);
+  });
+
   test("a queue that the broker named gets a new name, and its handle, bindings and consumers follow", async () => {
     const world = await connectToFake();
     const { posthorn, broker } = world;

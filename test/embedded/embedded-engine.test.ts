@@ -3,6 +3,7 @@ import { MemoryStore } from "../../server/embedded/store/memory-store.ts";
 import { type Changes, type Recovered, StoreError } from "../../server/embedded/store/store.ts";
 import {
   done,
+  exchangeNamed,
   microtasks,
   owner,
   publication,
@@ -137,4 +138,20 @@ test("a queue's number is never used again, also after a crash", async () => {
     store.crash();
   }
   expect(new Set(ids).size).toBe(3);
+});
+
+test("an alternate exchange that is missing is told once for each exchange that needs it, and counted each time", async () => {
+  const stepped = await steppedEngine();
+  const { engine, missingTargets } = stepped;
+  const publisher = new RecordingPublisher();
+  const args = { arguments: { alternateExchange: "none" } };
+  for (const name of ["a", "b"])
+    await done(stepped, engine.declareExchange(exchangeNamed(name, "topic", args)));
+  for (const [number, exchange] of ["a", "a", "b", "a"].entries())
+    engine.publish(publication(number + 1, "key", "x", { exchange }), publisher);
+  expect(missingTargets).toEqual([
+    ["alternateExchange", "none", 'exchange "a"'],
+    ["alternateExchange", "none", 'exchange "b"'],
+  ]);
+  expect(engine.counts().missedTargets).toBe(4);
 });

@@ -65,17 +65,6 @@ test("arguments that are too large are refused, and the limit is named", () =>
     { config: { maxHeaderBytes: 1024 } },
   ));
 
-test("an exchange for the broker's own use is refused", () =>
-  withBroker(async ({ raw }) => {
-    const client = await raw();
-    const declaration = { exchange: "e", exchangeType: "topic" };
-    expect(await client.request("exchange.declare", { ...declaration, internal: true })).toMatchObject({
-      code: "not-implemented",
-      details: { field: "internal" },
-    });
-    await client.must("exchange.declare", { ...declaration, internal: false });
-  }));
-
 test("a message with an expiration, or with the headers CC or BCC, is refused", () =>
   withBroker(async ({ raw }) => {
     const client = await raw();

@@ -48,6 +48,8 @@ export interface SteppedEngine {
   readonly turns: ManualTurns;
   readonly failures: unknown[];
   readonly damaged: string[];
+  /** Each with argument, target and whose it is. */
+  readonly missingTargets: (readonly [argument: string, target: string, of: string])[];
   /** Ends turns and flushes commits until nothing is under way. */
   rest(): Promise<void>;
 }
@@ -60,6 +62,7 @@ export async function steppedEngine(
   const store = options.store ?? new MemoryStore({ manualFlush: true });
   const failures: unknown[] = [];
   const damaged: string[] = [];
+  const missingTargets: SteppedEngine["missingTargets"] = [];
   const engine = new EmbeddedEngine({
     limits: { maxExchanges: 1000, maxQueues: 1000, maxBindingsPerQueue: 1000, ...consumerLimits },
     memoryBudgetBytes: 64 * 1024 * 1024,
@@ -70,6 +73,7 @@ export async function steppedEngine(
     events: {
       onFailure: (error) => failures.push(error),
       onDamage: (queue) => damaged.push(queue),
+      onMissingTarget: (...facts) => missingTargets.push(facts),
     },
     ...options,
     store,
@@ -90,7 +94,7 @@ export async function steppedEngine(
       await microtasks();
     } while (turns.pending > 0 || store.pendingCommits > 0);
   };
-  return { engine, store, turns, failures, damaged, rest };
+  return { engine, store, turns, failures, damaged, missingTargets, rest };
 }
 
 /** Waits for a control operation of a stepped engine, moving on turns and disk meanwhile. */

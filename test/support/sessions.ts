@@ -71,7 +71,11 @@ export async function startSessions(
     maxUncommittedBytes: 64 * 1024 * kiB,
     defer: (callback) => void setImmediate(callback),
     delay: () => {},
-    events: { onFailure: (error) => errors.push(error), onDamage: (_queue, error) => errors.push(error) },
+    events: {
+      onFailure: (error) => errors.push(error),
+      onDamage: (_queue, error) => errors.push(error),
+      onMissingTarget: (...facts) => errors.push(facts),
+    },
     ...options.engineOptions,
   });
   await embedded.start();

@@ -411,6 +411,7 @@ export class ModelRun {
       events: {
         onFailure: (error) => this.#problems.push(error),
         onDamage: (_queue, error) => this.#problems.push(error),
+        onMissingTarget: (...facts) => this.#problems.push(facts),
       },
     });
     this.#turns = turns;

@@ -259,12 +259,22 @@ describe("rows that do not fit each other", () => {
 
   test("a binding to nothing is found and removed; a queue without its record keeps its messages", async () => {
     await changeRows(directory, (writes) => {
-      const binding = { exchange: "gone", queue: "b", routingKey: "", arguments: {} };
-      writes.put("records", Buffer.from("binding/3"), encodeRecord(binding));
+      const terms = { routingKey: "", arguments: {} };
+      const bindings = [
+        { exchange: "gone", queue: "b", ...terms },
+        { exchange: "events", toExchange: "gone", ...terms },
+        { exchange: "events", ...terms },
+        { exchange: "events", toExchange: "amq.topic", ...terms },
+      ];
+      for (const [index, binding] of bindings.entries())
+        writes.put("records", Buffer.from(`binding/${3 + index}`), encodeRecord(binding));
       writes.remove("records", Buffer.from("queue/a"));
     });
     const texts = (await check()).problems.map(({ text }) => text);
     expect(texts).toContainEqual(expect.stringContaining('binds to the exchange "gone", which is not there'));
+    expect(texts).toContainEqual(expect.stringContaining('binds the exchange "gone", which is not there'));
+    expect(texts).toContainEqual(expect.stringContaining('"binding/5" describes no binding'));
+    expect(texts).not.toContainEqual(expect.stringContaining("binding/6"));
     expect(texts).toContainEqual(expect.stringContaining("but no record of the queue"));
     const { losses, after } = await repair();
     expect(losses[0]).toBe(

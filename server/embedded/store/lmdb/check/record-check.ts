@@ -46,13 +46,17 @@ export function checkRecords(records: ReadonlyMap<string, unknown>, problems: Pr
   for (const [key, value] of records) {
     if (!key.startsWith("binding/")) continue;
     const fields = fieldsOf(value);
-    const { exchange, queue } = fields ?? {};
-    if (typeof exchange !== "string" || typeof queue !== "string" || typeof fields?.routingKey !== "string")
+    const { exchange, queue, toExchange, routingKey } = fields ?? {};
+    const destination = queue ?? toExchange;
+    const bound = typeof queue === "string" ? queue : undefined;
+    if (typeof exchange !== "string" || typeof destination !== "string" || typeof routingKey !== "string")
       refuse(key, "describes no binding");
     else if (!exchanges.has(exchange))
-      refuse(key, `binds to the exchange ${JSON.stringify(exchange)}, which is not there`, queue);
-    else if (!queues.has(queue))
-      refuse(key, `binds the queue ${JSON.stringify(queue)}, which is not there`, queue);
+      refuse(key, `binds to the exchange ${JSON.stringify(exchange)}, which is not there`, bound);
+    else if (bound !== undefined && !queues.has(bound))
+      refuse(key, `binds the queue ${JSON.stringify(bound)}, which is not there`, bound);
+    else if (bound === undefined && !exchanges.has(destination))
+      refuse(key, `binds the exchange ${JSON.stringify(destination)}, which is not there`);
   }
   const highestId = Math.max(0, ...queueNames.keys());
   const reserved = records.get(reservedKey);

@@ -1,0 +1,74 @@
+import type { Headers } from "../../protocol/header-value.ts";
+import { Exchange } from "./exchange.ts";
+import type { Queue } from "./queue.ts";
+
+/** What routes depend on. */
+export interface RoutedTopology {
+  readonly exchanges: ReadonlyMap<string, Exchange>;
+  /** Another number whenever an exchange or a binding comes or goes. */
+  readonly generation: number;
+}
+
+/** Called with the exchange whose alternate a message would have needed. */
+export type MissingAlternateListener = (exchange: Exchange) => void;
+
+/** Where a walk from one exchange led. */
+interface Walk {
+  readonly queues: Set<Queue>;
+  /** The same key leads to the same queues as long as the topology stays as it is, and nobody has to be told. */
+  readonly isCacheable: boolean;
+}
+
+/**
+ * Which queues a message reaches: through bindings to queues, bindings to other exchanges and alternate exchanges
+ * (SEMANTICS 19–22).
+ *
+ * Routes are remembered per exchange and routing key, so that nearly all messages cost one lookup. An exchange without
+ * links to others forgets its routes when one of its own bindings changes, and only then. What leads on through other
+ * exchanges depends on theirs too: such an exchange forgets all its routes whenever anything in the topology has changed
+ * since. That is more than would have to be, but needs no books on who can reach whom.
+ */
+export class Routes {
+  readonly #topology: RoutedTopology;
+  readonly #onMissingAlternate: MissingAlternateListener;
+
+  constructor(topology: RoutedTopology, onMissingAlternate: MissingAlternateListener) {
+    this.#topology = topology;
+    this.#onMissingAlternate = onMissingAlternate;
+  }
+
+  /** The queues that a message goes to from an exchange, each once. */
+  find(from: Exchange, routingKey: string, headers: () => Headers): readonly Queue[] {
+    const { cache } = from;
+    if (from.isLinked) cache.holdFor(this.#topology.generation);
+    const known = cache.get(routingKey);
+    if (known !== undefined) return known;
+    const { queues, isCacheable } = this.#walk(from, routingKey, headers);
+    return isCacheable ? cache.set(routingKey, queues) : [...queues];
+  }
+
+  /** Comes by every exchange once at most, however they are bound to each other. */
+  #walk(from: Exchange, routingKey: string, headers: () => Headers): Walk {
+    const queues = new Set<Queue>();
+    let isCacheable = true;
+    // What is added to a set while it is walked over is walked over too.
+    const exchanges = new Set([from]);
+    for (const exchange of exchanges) {
+      isCacheable &&= exchange.keyOnly;
+      const destinations = exchange.match(routingKey, headers);
+      for (const destination of destinations) {
+        if (destination instanceof Exchange) exchanges.add(destination);
+        else queues.add(destination);
+      }
+      if (destinations.size > 0 || exchange.alternate === undefined) continue;
+      const alternate = this.#topology.exchanges.get(exchange.alternate);
+      if (alternate !== undefined) exchanges.add(alternate);
+      else {
+        this.#onMissingAlternate(exchange);
+        // Each message that is lost so is counted.
+        isCacheable = false;
+      }
+    }
+    return { queues, isCacheable };
+  }
+}

@@ -13,16 +13,6 @@ export function processCpuSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
-/** Bytes that a process has caused to be written to disks so far. Undefined if the system does not let us look. */
-export function processWrittenBytes(pid: number): number | undefined {
-  try {
-    const match = /^write_bytes: (\d+)/m.exec(readFileSync(`/proc/${pid}/io`, "utf8"));
-    return match === null ? undefined : Number(match[1]);
-  } catch {
-    return undefined;
-  }
-}
-
 /** The process that listens on a TCP port of this machine; undefined if it is not ours to see, or no Linux. */
 export function listeningProcess(port: number): number | undefined {
   try {

@@ -1,5 +1,5 @@
+import { diskWrittenBytes } from "../disk-figures.ts";
 import { fanoutQueue } from "../drivers/driver.ts";
-import { processWrittenBytes } from "../process-figures.ts";
 import { produceAndConsume, rateSample } from "./rate.ts";
 import { deliveriesPerSecond, type Workload } from "./workload.ts";
 
@@ -42,10 +42,9 @@ export const fanoutDurable: Workload = {
       keys: "one",
       timed: false,
     });
-    const { pid } = round.target;
-    const before = pid === undefined ? undefined : processWrittenBytes(pid);
+    const before = diskWrittenBytes();
     const finished = await produceAndConsume(round, producer, consumer, { copies: queueCount });
-    const after = pid === undefined ? undefined : processWrittenBytes(pid);
+    const after = diskWrittenBytes();
     const known = before !== undefined && after !== undefined;
     return rateSample(round, finished, {
       ...(known && { written: (after - before) / (finished.produced.count * bytes) }),

@@ -15,7 +15,7 @@ export type { ConnectOptions, ReconnectOptions } from "./options.ts";
 export type { Posthorn } from "./posthorn.ts";
 export type { PublishReceipt } from "./publish.ts";
 export type { PublishOptions } from "./publish-encoder.ts";
-export type { Queue, QueueCounts, QueueDeclaration } from "./queue.ts";
+export type { Queue, QueueCounts, QueueDeclaration, QueueStatus } from "./queue.ts";
 export type { QueueArguments } from "./queue-arguments.ts";
 export { ReturnedError } from "./returned-error.ts";
 export type { SubscriptionOptions } from "./subscription.ts";

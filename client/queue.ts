@@ -32,6 +32,20 @@ export interface QueueCounts {
   readonly consumerCount: number;
 }
 
+/** How a queue is doing. */
+export interface QueueStatus {
+  readonly name: string;
+  /** Messages ready for delivery. */
+  readonly ready: number;
+  /** Messages with consumers, or taken by `get`, that are not settled. */
+  readonly unsettled: number;
+  readonly consumers: number;
+  /** Tag of the active consumer, if the queue has a single active consumer and there is one. */
+  readonly activeConsumer: string | undefined;
+  /** Deliveries are stopped by `pause`. */
+  readonly paused: boolean;
+}
+
 /** A handle of a queue. Making one costs nothing and asks nothing of the broker. */
 export class Queue {
   readonly #connection: Connection;
@@ -76,6 +90,28 @@ export class Queue {
     const content = { queue: this.name, passive: true };
     const reply = await this.#connection.request("queue.declare", content, { ...options, repeatable: true });
     return { name: reply.queue, messageCount: reply.messageCount, consumerCount: reply.consumerCount };
+  }
+
+  /**
+   * Stops deliveries from the queue, to whomever, until {@link resume}, also after a restart of the broker. Publishing goes
+   * on, messages that were delivered can be settled, and `get` finds nothing.
+   * @throws PosthornError `not-found`, `resource-locked`, …
+   */
+  async pause(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    await this.#connection.request("queue.pause", { queue: this.name }, { ...options, repeatable: true });
+  }
+
+  /** Lets deliveries go on after {@link pause}. @throws PosthornError `not-found`, `resource-locked`, … */
+  async resume(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    await this.#connection.request("queue.resume", { queue: this.name }, { ...options, repeatable: true });
+  }
+
+  /** How the queue is doing. @throws PosthornError `not-found`, `resource-locked`, … */
+  async status(options: { readonly signal?: AbortSignal } = {}): Promise<QueueStatus> {
+    const content = { queue: this.name };
+    const reply = await this.#connection.request("queue.status", content, { ...options, repeatable: true });
+    const { queue: name, ready, unsettled, consumers, activeConsumer, paused } = reply;
+    return { name, ready, unsettled, consumers, activeConsumer, paused };
   }
 
   /**

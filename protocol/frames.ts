@@ -232,6 +232,36 @@ export const requests = {
     },
     { messageCount: count("Messages deleted.") },
   ),
+  "queue.pause": request(
+    "Stops deliveries from a queue until `queue.resume`, also after a restart of the broker: no delivery follows the `ok`, and `queue.get` finds nothing. Publishing goes on, and what was delivered can be settled. A queue that is paused already is no error.",
+    {
+      queue: optional(name("Name of the queue. Empty or missing: the last one that this session declared.")),
+    },
+    {},
+  ),
+  "queue.resume": request(
+    "Lets deliveries from a queue go on. A queue that is not paused is no error.",
+    {
+      queue: optional(name("Name of the queue. Empty or missing: the last one that this session declared.")),
+    },
+    {},
+  ),
+  "queue.status": request(
+    "Says how a queue is doing.",
+    {
+      queue: optional(name("Name of the queue. Empty or missing: the last one that this session declared.")),
+    },
+    {
+      queue: string({ description: "Name of the queue." }),
+      ready: count("Messages ready for delivery."),
+      unsettled: count("Messages with consumers, or taken by `queue.get`, that are not settled."),
+      consumers: count("Consumers of the queue."),
+      activeConsumer: optional(
+        string({ description: "Tag of the active consumer of a queue with `singleActiveConsumer`." }),
+      ),
+      paused: boolean("Deliveries are stopped by `queue.pause`."),
+    },
+  ),
   "queue.bind": request(
     "Binds a queue to an exchange. The same binding again is no error.",
     {
@@ -492,8 +522,6 @@ export const reservedFrameTypes: ReadonlySet<string> = new Set([
   "session.refresh",
   "consumer.update",
   "queue.browse",
-  "queue.pause",
-  "queue.resume",
   "route.explain",
 ]);
 

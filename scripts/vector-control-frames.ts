@@ -148,6 +148,12 @@ export const controlVectors: readonly ControlVector[] = [
   }),
   client("exchange.unbind: no destination", { type: "exchange.unbind", id: 13, source: "orders" }, false),
   answer("exchange.unbind", ok(13)),
+  client("queue.pause", { type: "queue.pause", id: 13, queue: "billing" }),
+  answer("queue.pause", ok(13)),
+  client("queue.resume", { type: "queue.resume", id: 14, queue: "billing" }),
+  answer("queue.resume", ok(14)),
+  client("queue.status", { type: "queue.status", id: 15, queue: "billing" }),
+  answer("queue.status", ok(15, { queue: "billing", ready: 41, unsettled: 2, consumers: 1, paused: false })),
   client("queue.consume", { type: "queue.consume", id: 6, queue: "billing", prefetch: 100 }),
   client("queue.consume: everything", {
     type: "queue.consume",

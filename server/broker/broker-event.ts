@@ -5,7 +5,11 @@ export type BrokerEvent =
       readonly exchange: string;
       readonly by: string;
     }
-  | { readonly type: "queue-declared" | "queue-deleted"; readonly queue: string; readonly by: string }
+  | {
+      readonly type: "queue-declared" | "queue-deleted" | "queue-paused" | "queue-resumed";
+      readonly queue: string;
+      readonly by: string;
+    }
   | { readonly type: "queue-purged"; readonly queue: string; readonly messages: number; readonly by: string }
   | {
       readonly type: "queue-bound" | "queue-unbound";

@@ -182,6 +182,23 @@ export class Broker {
     return { messageCount };
   }
 
+  async pauseQueue(visitor: Visitor, queue: string): Promise<Reply<"queue.pause">> {
+    await this.#engine.pauseQueue(queue, visitor);
+    this.#onEvent({ type: "queue-paused", queue, by: visitor.name });
+    return {};
+  }
+
+  async resumeQueue(visitor: Visitor, queue: string): Promise<Reply<"queue.resume">> {
+    await this.#engine.resumeQueue(queue, visitor);
+    this.#onEvent({ type: "queue-resumed", queue, by: visitor.name });
+    return {};
+  }
+
+  async queueStatus(visitor: Visitor, name: string): Promise<Reply<"queue.status">> {
+    const { name: queue, activeConsumer, ...counts } = await this.#engine.inspectQueue(name, visitor);
+    return { queue, ...counts, ...(activeConsumer !== undefined && { activeConsumer }) };
+  }
+
   async bindQueue(
     visitor: Visitor,
     queue: string,

@@ -57,7 +57,7 @@ export class Dispatcher {
 
   /** Returns whether the turn ended although more could be delivered. */
   #turn(queue: Queue): boolean {
-    if (queue.damage !== undefined) return false;
+    if (queue.isPaused || queue.damage !== undefined) return false;
     let bytes = 0;
     for (let count = 0; count < turnMessages && bytes < turnBytes; count++) {
       const consumer = queue.readyCount === 0 ? undefined : queue.consumers.next();

@@ -14,6 +14,7 @@ import type {
   Pulled,
   QueueBinding,
   QueueDeclaration,
+  QueueReport,
   QueueStatus,
   SettleOutcome,
   SubscribeOptions,
@@ -32,7 +33,7 @@ import type { MemoryBudget } from "./ready-list.ts";
 import { Routes } from "./routes.ts";
 import type { DroppedRange, RecordChange, Recovered, Store } from "./store/store.ts";
 import { Topology, type TopologyChange, type TopologyLimits } from "./topology.ts";
-import { recordKeys, restoreTopology } from "./topology-records.ts";
+import { queueRecord, recordKeys, restoreTopology } from "./topology-records.ts";
 import { TurnEnd } from "./turn-end.ts";
 
 export interface ConsumerLimits {
@@ -202,6 +203,18 @@ export class EmbeddedEngine implements Engine {
     return count;
   }
 
+  async pauseQueue(name: string, owner: Owner): Promise<void> {
+    await this.#setPaused(this.#topology.queue(name, owner), true);
+  }
+
+  async resumeQueue(name: string, owner: Owner): Promise<void> {
+    await this.#setPaused(this.#topology.queue(name, owner), false);
+  }
+
+  async inspectQueue(name: string, owner: Owner): Promise<QueueReport> {
+    return this.#topology.queue(name, owner).report;
+  }
+
   async bindQueue(binding: QueueBinding, owner: Owner): Promise<void> {
     await this.#apply(this.#topology.bindQueue(binding, owner));
   }
@@ -294,7 +307,7 @@ export class EmbeddedEngine implements Engine {
       const message = `Queue ${JSON.stringify(name)} gives its messages to a single active consumer only.`;
       throw new PosthornError("resource-locked", message, { queue: name });
     }
-    const delivery = this.#take(queue);
+    const delivery = queue.isPaused ? undefined : this.#take(queue);
     if (delivery !== undefined && noAck) queue.finish(delivery);
     return { delivery, messages: queue.readyCount };
   }
@@ -329,6 +342,16 @@ export class EmbeddedEngine implements Engine {
     await this.#maintenance.stop();
     await this.#committer.idle();
     await this.#options.store.close({ clean: true });
+  }
+
+  async #setPaused(queue: Queue, isPaused: boolean): Promise<void> {
+    const isChange = queue.isPaused !== isPaused;
+    queue.isPaused = isPaused;
+    this.#dispatcher.wake(queue);
+    await this.#apply({
+      records: isChange && queue.durable ? [queueRecord(queue)] : [],
+      deletedQueues: [],
+    });
   }
 
   #prefetchBytes({ settings }: Queue, { prefetchBytes }: SubscribeOptions): number {

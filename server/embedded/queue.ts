@@ -1,6 +1,6 @@
 import type { Headers } from "../../protocol/header-value.ts";
 import { type QueueSettings, queueSettings } from "../../protocol/queue-settings.ts";
-import type { Owner, QueueDeclaration, QueueStatus } from "../engine/engine.ts";
+import type { Owner, QueueDeclaration, QueueReport, QueueStatus } from "../engine/engine.ts";
 import type { Consumer } from "./consumer.ts";
 import { ConsumerRoster } from "./consumer-roster.ts";
 import type { Entry } from "./entry.ts";
@@ -30,6 +30,8 @@ export class Queue {
   readonly bindings = new Set<Binding>();
   readonly consumers: ConsumerRoster;
   deleted = false;
+  /** Someone wants nothing delivered for now. */
+  isPaused = false;
   /** A row of this queue could not be read: nothing is delivered from it until someone has looked. */
   damage: unknown;
   /** In the dispatcher's list already. */
@@ -65,6 +67,17 @@ export class Queue {
 
   get status(): QueueStatus {
     return { name: this.name, messages: this.readyCount, consumers: this.consumers.size };
+  }
+
+  get report(): QueueReport {
+    return {
+      name: this.name,
+      ready: this.readyCount,
+      unsettled: this.#unsettled,
+      consumers: this.consumers.size,
+      activeConsumer: this.consumers.active?.options.consumerTag,
+      paused: this.isPaused,
+    };
   }
 
   /** Whether a message that is added now has to be written. */

@@ -26,6 +26,7 @@ interface QueueValue {
   readonly id: number;
   readonly autoDelete: boolean;
   readonly arguments: Json;
+  readonly paused?: true;
 }
 
 /** One of `queue` and `toExchange` is there: where the binding leads. */
@@ -48,8 +49,13 @@ export function exchangeRecord({
   return { key: recordKeys.exchange(name), value };
 }
 
-export function queueRecord({ id, name, autoDelete, arguments: args }: Queue): RecordChange {
-  const value: QueueValue = { id, autoDelete, arguments: headersToJson(args) };
+export function queueRecord({ id, name, autoDelete, arguments: args, isPaused }: Queue): RecordChange {
+  const value: QueueValue = {
+    id,
+    autoDelete,
+    arguments: headersToJson(args),
+    ...(isPaused && { paused: true }),
+  };
   return { key: recordKeys.queue(name), value };
 }
 
@@ -78,7 +84,10 @@ export function restoreTopology(
   for (const [name, value] of byKind<ExchangeValue>(records, "exchange/")) {
     topology.restoreExchange({ name, durable: true, ...value, arguments: headersFromJson(value.arguments) });
   }
-  for (const [name, { id, autoDelete, arguments: args }] of byKind<QueueValue>(records, "queue/")) {
+  for (const [name, { id, autoDelete, arguments: args, paused = false }] of byKind<QueueValue>(
+    records,
+    "queue/",
+  )) {
     const declaration = {
       name,
       durable: true,
@@ -86,7 +95,9 @@ export function restoreTopology(
       autoDelete,
       arguments: headersFromJson(args),
     };
-    queues.set(id, topology.restoreQueue(id, declaration));
+    const queue = topology.restoreQueue(id, declaration);
+    queue.isPaused = paused;
+    queues.set(id, queue);
   }
   for (const [number, value] of byKind<BindingValue>(records, "binding/")) {
     const { exchange, queue, toExchange, routingKey } = value;

@@ -35,6 +35,10 @@ export interface Engine {
     owner: Owner,
   ): Promise<number>;
   purgeQueue(name: string, owner: Owner): Promise<number>;
+  /** From this call on nothing is delivered and {@link get} gives nothing, until `resumeQueue`. Survives a restart. */
+  pauseQueue(name: string, owner: Owner): Promise<void>;
+  resumeQueue(name: string, owner: Owner): Promise<void>;
+  inspectQueue(name: string, owner: Owner): Promise<QueueReport>;
 
   bindQueue(binding: QueueBinding, owner: Owner): Promise<void>;
   unbindQueue(binding: QueueBinding, owner: Owner): Promise<void>;
@@ -155,6 +159,18 @@ export interface QueueStatus {
   /** Ready messages; those with consumers do not count. */
   readonly messages: number;
   readonly consumers: number;
+}
+
+/** A queue in detail, for people and for those who watch it. */
+export interface QueueReport {
+  readonly name: string;
+  readonly ready: number;
+  /** Handed out, by whatever means, and not settled. */
+  readonly unsettled: number;
+  readonly consumers: number;
+  /** Tag of the single active consumer; `undefined` if there is none. */
+  readonly activeConsumer: string | undefined;
+  readonly paused: boolean;
 }
 
 /** A message on its way in. The object may be used again for the next one: read it during the call only. */

@@ -56,6 +56,18 @@ export const requestHandlers: { readonly [T in HandledRequest]: Handler<T> } = {
     return { reply: await session.broker.purgeQueue(session.visitor, queueOf(session, frame.queue)) };
   },
 
+  async "queue.pause"(session, frame) {
+    return { reply: await session.broker.pauseQueue(session.visitor, queueOf(session, frame.queue)) };
+  },
+
+  async "queue.resume"(session, frame) {
+    return { reply: await session.broker.resumeQueue(session.visitor, queueOf(session, frame.queue)) };
+  },
+
+  async "queue.status"(session, frame) {
+    return { reply: await session.broker.queueStatus(session.visitor, queueOf(session, frame.queue)) };
+  },
+
   async "queue.bind"(session, frame) {
     const queue = queueOf(session, frame.queue);
     const routingKey = routingKeyOf(queue, frame);

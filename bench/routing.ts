@@ -56,7 +56,7 @@ const workloads: readonly Workload[] = [
   },
 ];
 
-const noHeaders = (): Headers => ({});
+const noFacts = { headers: (): Headers => ({}) };
 const destinations = Array.from({ length: 100 }, (_, index) => ({ queue: `queue-${index}` }));
 type Destination = (typeof destinations)[number];
 
@@ -102,7 +102,7 @@ for (const workload of workloads) {
       found = 0;
       for (const key of routingKeys) {
         const into = new Set<Destination>();
-        router.match(key, noHeaders, into);
+        router.match(key, noFacts, into);
         found += into.size;
       }
     });
@@ -115,7 +115,7 @@ for (const workload of workloads) {
         let known = cache.get(key);
         if (known === undefined) {
           const into = new Set<Destination>();
-          router.match(key, noHeaders, into);
+          router.match(key, noFacts, into);
           known = cache.set(key, into);
         }
         cachedFound += known.length;

@@ -2,7 +2,7 @@ import { ByteReader, frameError } from "./byte-reader.ts";
 import { ByteWriter } from "./byte-writer.ts";
 import { PosthornError } from "./errors.ts";
 import type { Headers } from "./header-value.ts";
-import { readTable, writeTable } from "./headers.ts";
+import { readTable, tableWithout, writeTable } from "./headers.ts";
 import type { Message, MessageProperties } from "./message.ts";
 import { lengthProblem } from "./names.ts";
 
@@ -161,6 +161,8 @@ export class EnvelopeHead {
   exchange = "";
   routingKey = "";
   propertiesAt = 0;
+  /** Where the length of the header table stands. Set only when there is one. */
+  #headersLengthAt = 0;
   /** Where the header table begins; equal to `bodyAt` when there are none. */
   headersAt = 0;
   bodyAt = 0;
@@ -225,6 +227,7 @@ export class EnvelopeHead {
     if (flags & envelopeFlags.type) reader.shortString();
     if (flags & envelopeFlags.userId) this.userId = reader.shortString();
     if (flags & envelopeFlags.appId) reader.shortString();
+    this.#headersLengthAt = reader.at;
     this.headersAt = flags & envelopeFlags.headers ? reader.skip(reader.varint()) : reader.at;
   }
 
@@ -236,5 +239,17 @@ export class EnvelopeHead {
       if (reader.at !== reader.end) throw frameError("The header table is longer than its content.");
     }
     return this.#headers;
+  }
+
+  /** A copy of the envelope without one of its headers. All other bytes stay as they are. */
+  withoutHeader(name: string): Uint8Array {
+    const { bytes, headersAt, bodyAt } = this;
+    const table = tableWithout(bytes.subarray(headersAt, bodyAt), name);
+    const writer = new ByteWriter(bytes.length);
+    writer.raw(bytes.subarray(0, this.#headersLengthAt));
+    writer.varint(table.length);
+    writer.raw(table);
+    writer.raw(bytes.subarray(bodyAt));
+    return writer.written();
   }
 }

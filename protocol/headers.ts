@@ -1,5 +1,5 @@
-import { type ByteReader, frameError } from "./byte-reader.ts";
-import type { ByteWriter } from "./byte-writer.ts";
+import { ByteReader, frameError } from "./byte-reader.ts";
+import { ByteWriter } from "./byte-writer.ts";
 import { PosthornError } from "./errors.ts";
 import type { Headers, HeaderValue } from "./header-value.ts";
 import { lengthProblem } from "./names.ts";
@@ -107,6 +107,23 @@ function writeObject(writer: ByteWriter, value: HeaderValue & object, depth: num
     writer.u8(headerTags.table);
     writeTable(writer, value, depth + 1);
   }
+}
+
+/** A table's bytes without the entry of this name, which is there. All others stay as they are, byte for byte. */
+export function tableWithout(table: Uint8Array, name: string): Uint8Array {
+  const reader = new ByteReader(table);
+  const shorter = new ByteWriter(table.length);
+  shorter.varint(reader.varint() - 1);
+  const first = reader.at;
+  let start = first;
+  while (reader.shortString() !== name) {
+    readValue(reader, 0);
+    start = reader.at;
+  }
+  readValue(reader, 0);
+  shorter.raw(table.subarray(first, start));
+  shorter.raw(table.subarray(reader.at));
+  return shorter.written();
 }
 
 /** @throws PosthornError `frame-error` if the bytes are not a table. */

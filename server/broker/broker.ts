@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { readArguments } from "../../protocol/argument-check.ts";
 import { publishFlags } from "../../protocol/binary-frames.ts";
 import { ByteWriter } from "../../protocol/byte-writer.ts";
+import { copyKeysOf, copyKeysProblem } from "../../protocol/copy-keys.ts";
 import { type EnvelopeHead, envelopeFlags } from "../../protocol/envelope.ts";
 import { type ErrorCode, PosthornError } from "../../protocol/errors.ts";
 import type { Reply, RequestFrame, RequestType } from "../../protocol/frames.ts";
@@ -273,7 +274,7 @@ export class Broker {
       return;
     }
     const publication = this.#publication;
-    publication.head = head;
+    publication.read(head);
     publication.number = number;
     publication.mandatory = (flags & publishFlags.mandatory) !== 0;
     publication.confirm = (flags & publishFlags.unconfirmed) === 0;
@@ -334,11 +335,8 @@ export class Broker {
         message: `The userId property is ${JSON.stringify(head.userId)}, but the session's user is another.`,
       };
     }
-    const headers = head.headers();
-    if (Object.hasOwn(headers, "CC") || Object.hasOwn(headers, "BCC")) {
-      return { code: "not-implemented", message: "The headers CC and BCC are not implemented yet." };
-    }
-    return undefined;
+    const problem = copyKeysProblem(head.headers());
+    return problem === undefined ? undefined : { code: "invalid-argument", message: problem };
   }
 
   #exchangeBinding({
@@ -383,13 +381,28 @@ export class Broker {
 
 const checkedProperties = envelopeFlags.expiration | envelopeFlags.userId | envelopeFlags.headers;
 
+const noKeys: readonly string[] = [];
+
 /** Shows an envelope's head as the engine wants it. One object, used for every message. */
 class HeadPublication implements Publication {
   head!: EnvelopeHead;
+  envelope: Uint8Array = new Uint8Array(0);
+  copyKeys = noKeys;
   number = 0;
   mandatory = false;
   confirm = true;
   readonly headers = (): Headers => this.head.headers();
+
+  read(head: EnvelopeHead): void {
+    this.head = head;
+    this.envelope = head.bytes;
+    this.copyKeys = noKeys;
+    if ((head.flags & envelopeFlags.headers) === 0) return;
+    const headers = head.headers();
+    this.copyKeys = copyKeysOf(headers);
+    // The one thing in an envelope that is not passed on as it came.
+    if (Object.hasOwn(headers, "BCC")) this.envelope = head.withoutHeader("BCC");
+  }
 
   get exchange(): string {
     return this.head.exchange;
@@ -405,10 +418,6 @@ class HeadPublication implements Publication {
 
   get priority(): number {
     return this.head.priority;
-  }
-
-  get envelope(): Uint8Array {
-    return this.head.bytes;
   }
 
   get bodyBytes(): number {

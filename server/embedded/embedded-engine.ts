@@ -78,7 +78,6 @@ const unwatched: OverloadLimits = {
   usedMemoryBytes: () => 0,
   collectGarbage: () => {},
 };
-const noQueues: readonly Queue[] = [];
 
 /** The engine inside the broker's own process: exchanges and queues in memory, messages in a {@link Store}. */
 export class EmbeddedEngine implements Engine {
@@ -386,11 +385,9 @@ export class EmbeddedEngine implements Engine {
   }
 
   /** The queues that a message goes to; `undefined` if it is refused. */
-  #route({ number, exchange: name, routingKey, headers }: Publication, sink: PublishSink) {
-    if (name === "") {
-      const queue = this.#topology.queues.get(routingKey);
-      return queue === undefined ? noQueues : [queue];
-    }
+  #route(publication: Publication, sink: PublishSink): readonly Queue[] | undefined {
+    const { number, exchange: name } = publication;
+    if (name === "") return this.#routes.findByName(publication);
     const exchange = this.#topology.exchanges.get(name);
     if (exchange === undefined) {
       sink.refused(number, "not-found", `There is no exchange ${JSON.stringify(name)}.`);
@@ -400,7 +397,7 @@ export class EmbeddedEngine implements Engine {
       sink.refused(number, "access-refused", `The exchange ${JSON.stringify(name)} is internal.`);
       return undefined;
     }
-    return this.#routes.find(exchange, routingKey, headers);
+    return this.#routes.find(exchange, publication);
   }
 
   #missedAlternate(exchange: Exchange): void {

@@ -4,6 +4,7 @@ import type { ExchangeDeclaration } from "../engine/engine.ts";
 import { bindingIdentity } from "../routing/binding-identity.ts";
 import { createRouter, type ExchangeType } from "../routing/exchange-types.ts";
 import { RouteCache } from "../routing/route-cache.ts";
+import type { RoutedMessage } from "../routing/routed-message.ts";
 import type { Router } from "../routing/router.ts";
 import type { Queue } from "./queue.ts";
 
@@ -70,10 +71,12 @@ export class Exchange {
   }
 
   /** The destinations of the bindings that match, each once. Valid until the next call. */
-  match(routingKey: string, headers: () => Headers): ReadonlySet<Destination> {
-    this.#matched.clear();
-    this.#router.match(routingKey, headers, this.#matched);
-    return this.#matched;
+  match(message: RoutedMessage): ReadonlySet<Destination> {
+    const [router, matched] = [this.#router, this.#matched];
+    matched.clear();
+    router.match(message.routingKey, message, matched);
+    if (router.keyOnly) for (const key of message.copyKeys) router.match(key, message, matched);
+    return matched;
   }
 
   find(destination: Destination, routingKey: string, args: Headers): Binding | undefined {

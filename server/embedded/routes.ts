@@ -1,10 +1,11 @@
-import type { Headers } from "../../protocol/header-value.ts";
+import type { RoutedMessage } from "../routing/routed-message.ts";
 import { Exchange } from "./exchange.ts";
 import type { Queue } from "./queue.ts";
 
 /** What routes depend on. */
 export interface RoutedTopology {
   readonly exchanges: ReadonlyMap<string, Exchange>;
+  readonly queues: ReadonlyMap<string, Queue>;
   /** Another number whenever an exchange or a binding comes or goes. */
   readonly generation: number;
 }
@@ -18,6 +19,8 @@ interface Walk {
   /** The same key leads to the same queues as long as the topology stays as it is, and nobody has to be told. */
   readonly isCacheable: boolean;
 }
+
+const noQueues: readonly Queue[] = Object.freeze([]);
 
 /**
  * Which queues a message reaches: through bindings to queues, bindings to other exchanges and alternate exchanges
@@ -38,24 +41,36 @@ export class Routes {
   }
 
   /** The queues that a message goes to from an exchange, each once. */
-  find(from: Exchange, routingKey: string, headers: () => Headers): readonly Queue[] {
+  find(from: Exchange, message: RoutedMessage): readonly Queue[] {
+    if (message.copyKeys.length > 0) return [...this.#walk(from, message).queues];
     const { cache } = from;
+    const { routingKey } = message;
     if (from.isLinked) cache.holdFor(this.#topology.generation);
     const known = cache.get(routingKey);
     if (known !== undefined) return known;
-    const { queues, isCacheable } = this.#walk(from, routingKey, headers);
+    const { queues, isCacheable } = this.#walk(from, message);
     return isCacheable ? cache.set(routingKey, queues) : [...queues];
   }
 
+  /** The queues that a message goes to from the default exchange: those with its keys for names (SEMANTICS 16). */
+  findByName({ routingKey, copyKeys }: RoutedMessage): readonly Queue[] {
+    const { queues } = this.#topology;
+    const first = queues.get(routingKey);
+    if (copyKeys.length === 0) return first === undefined ? noQueues : [first];
+    const all = new Set([routingKey, ...copyKeys].map((key) => queues.get(key)));
+    all.delete(undefined);
+    return [...all] as Queue[];
+  }
+
   /** Comes by every exchange once at most, however they are bound to each other. */
-  #walk(from: Exchange, routingKey: string, headers: () => Headers): Walk {
+  #walk(from: Exchange, message: RoutedMessage): Walk {
     const queues = new Set<Queue>();
     let isCacheable = true;
     // What is added to a set while it is walked over is walked over too.
     const exchanges = new Set([from]);
     for (const exchange of exchanges) {
       isCacheable &&= exchange.keyOnly;
-      const destinations = exchange.match(routingKey, headers);
+      const destinations = exchange.match(message);
       for (const destination of destinations) {
         if (destination instanceof Exchange) exchanges.add(destination);
         else queues.add(destination);

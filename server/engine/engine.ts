@@ -181,6 +181,8 @@ export interface Publication {
   readonly confirm: boolean;
   readonly exchange: string;
   readonly routingKey: string;
+  /** Further routing keys, by which the message is routed as by the first. Mostly none. */
+  readonly copyKeys: readonly string[];
   readonly persistent: boolean;
   readonly priority: number;
   readonly envelope: Uint8Array;

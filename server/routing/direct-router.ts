@@ -1,5 +1,6 @@
 import type { Headers } from "../../protocol/header-value.ts";
 import { CountedSet } from "./counted-set.ts";
+import type { MessageFacts } from "./routed-message.ts";
 import type { Router } from "./router.ts";
 
 /** Matches the bindings whose routing key is the message's. Arguments are ignored. */
@@ -23,7 +24,7 @@ export class DirectRouter<D> implements Router<D> {
     if (destinations.isEmpty) this.#byKey.delete(routingKey);
   }
 
-  match(routingKey: string, _headers: () => Headers, into: Set<D>): void {
+  match(routingKey: string, _facts: MessageFacts, into: Set<D>): void {
     this.#byKey.get(routingKey)?.addTo(into);
   }
 }

@@ -1,5 +1,6 @@
 import type { Headers } from "../../protocol/header-value.ts";
 import { CountedSet } from "./counted-set.ts";
+import type { MessageFacts } from "./routed-message.ts";
 import type { Router } from "./router.ts";
 
 /** Matches every binding. Key and arguments tell bindings apart, nothing more. */
@@ -15,7 +16,7 @@ export class FanoutRouter<D> implements Router<D> {
     this.#destinations.remove(destination);
   }
 
-  match(_routingKey: string, _headers: () => Headers, into: Set<D>): void {
+  match(_routingKey: string, _facts: MessageFacts, into: Set<D>): void {
     this.#destinations.addTo(into);
   }
 }

@@ -2,6 +2,7 @@ import type { Headers } from "../../protocol/header-value.ts";
 import { argumentsIdentity } from "./binding-identity.ts";
 import { CountedSet } from "./counted-set.ts";
 import { HeaderCriteria } from "./header-criteria.ts";
+import type { MessageFacts } from "./routed-message.ts";
 import type { Router } from "./router.ts";
 
 interface Group<D> {
@@ -37,7 +38,7 @@ export class HeadersRouter<D> implements Router<D> {
     if (group.destinations.isEmpty) this.#groups.delete(identity);
   }
 
-  match(_routingKey: string, headers: () => Headers, into: Set<D>): void {
+  match(_routingKey: string, { headers }: MessageFacts, into: Set<D>): void {
     if (this.#groups.size === 0) return;
     const found = headers();
     for (const group of this.#groups.values()) {

@@ -1,4 +1,5 @@
 import type { Headers } from "../../protocol/header-value.ts";
+import type { MessageFacts } from "./routed-message.ts";
 
 /**
  * The bindings of one exchange, and which of them a message matches.
@@ -12,8 +13,9 @@ import type { Headers } from "../../protocol/header-value.ts";
  */
 export interface Router<D> {
   /**
-   * Whether matching depends on the routing key alone. If so, results may be cached by key until the next
-   * `bind` or `unbind`, and `match` never calls `headers`.
+   * Whether matching depends on the routing key alone. If so, results may be cached by key until the next `bind` or
+   * `unbind`, and `match` never looks at the facts. If not, it takes no notice of the routing key at all: a message with
+   * several keys is matched once.
    */
   readonly keyOnly: boolean;
 
@@ -29,7 +31,7 @@ export interface Router<D> {
   /**
    * Adds every destination with at least one matching binding to `into`.
    *
-   * @param headers called at most once, and only by exchange types that read headers: decoding them costs.
+   * @param facts asked for no more than the exchange type needs, as decoding costs.
    */
-  match(routingKey: string, headers: () => Headers, into: Set<D>): void;
+  match(routingKey: string, facts: MessageFacts, into: Set<D>): void;
 }

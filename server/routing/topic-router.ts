@@ -1,4 +1,5 @@
 import type { Headers } from "../../protocol/header-value.ts";
+import type { MessageFacts } from "./routed-message.ts";
 import type { Router } from "./router.ts";
 import { TopicNode } from "./topic-node.ts";
 import { topicWords } from "./topic-words.ts";
@@ -53,7 +54,7 @@ export class TopicRouter<D> implements Router<D> {
     }
   }
 
-  match(routingKey: string, _headers: () => Headers, into: Set<D>): void {
+  match(routingKey: string, _facts: MessageFacts, into: Set<D>): void {
     this.#matchNumber += 1;
     const hashes: TopicNode<D>[] = [];
     let active = [this.#root];

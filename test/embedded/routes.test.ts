@@ -5,6 +5,7 @@ import type { QueueHost } from "../../server/embedded/queue.ts";
 import { Routes } from "../../server/embedded/routes.ts";
 import { Topology } from "../../server/embedded/topology.ts";
 import type { ExchangeType } from "../../server/routing/exchange-types.ts";
+import { messageOf } from "../routing/facts.ts";
 import { exchangeNamed, owner, queueNamed } from "../support/embedded.ts";
 import { type ModelBinding, RoutesModel } from "./routes-model.ts";
 
@@ -72,7 +73,7 @@ class Compared {
     const expected = this.model.route(from, key, headers);
     for (let time = 0; time < 2; time++) {
       this.missed.length = 0;
-      const found = this.routes.find(this.topology.exchange(from), key, () => headers);
+      const found = this.routes.find(this.topology.exchange(from), messageOf(key, headers));
       expect(found.map(({ name }) => name).toSorted()).toEqual([...expected.queues].toSorted());
       expect(this.missed.length).toBe(expected.missed);
     }
@@ -169,10 +170,33 @@ describe("routes through bound and alternate exchanges", () => {
     }
     topology.declareQueue(queueNamed("q"), by);
     topology.bindQueue({ queue: "q", exchange: name(9_999), routingKey: "", arguments: {} }, by);
-    expect(routes.find(topology.exchange(name(0)), "", () => ({})).map((queue) => queue.name)).toEqual(["q"]);
+    expect(routes.find(topology.exchange(name(0)), messageOf("")).map((queue) => queue.name)).toEqual(["q"]);
     topology.deleteQueue(topology.queue("q", by));
     expect(topology.exchanges.has(name(9_999))).toBe(true);
     topology.unbindExchange({ source: name(0), destination: name(1), routingKey: "", arguments: {} });
     expect([...topology.exchanges.keys()].filter((there) => there.startsWith("e"))).toEqual([]);
+  });
+
+  test("are with further keys those of each key together, each queue once", () => {
+    fc.assert(
+      fc.property(
+        fc.array(step, { minLength: 20, maxLength: 60, size: "max" }),
+        fc.array(fc.constantFrom(...messageKeys), { maxLength: 3 }),
+        (steps, copyKeys) => {
+          const compared = new Compared();
+          for (const take of steps) take(compared);
+          for (const from of compared.model.exchanges.keys()) {
+            const { exchanges } = compared.topology;
+            // An alternate is asked only if none of the keys finds a way: an exchange by itself is looked at.
+            const destinations = (...keys: readonly [string, ...string[]]) => [
+              ...exchanges.get(from)!.match(messageOf(keys[0], { key: "a" }, keys.slice(1))),
+            ];
+            expect(new Set(destinations("a", ...copyKeys))).toEqual(
+              new Set(["a", ...copyKeys].flatMap((key) => destinations(key))),
+            );
+          }
+        },
+      ),
+    );
   });
 });

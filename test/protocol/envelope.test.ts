@@ -3,8 +3,9 @@ import { describe, expect, test } from "vitest";
 import { encodeMessage } from "../../protocol/binary-codec.ts";
 import { EnvelopeHead, envelopeFlags, readEnvelope } from "../../protocol/envelope.ts";
 import { PosthornError } from "../../protocol/errors.ts";
+import type { Headers } from "../../protocol/header-value.ts";
 import type { Message, MessageProperties } from "../../protocol/message.ts";
-import { message as anyMessage, normalHeaders } from "./arbitraries.ts";
+import { headers as anyHeaders, message as anyMessage, normalHeaders } from "./arbitraries.ts";
 
 const frameError = expect.objectContaining({ name: "PosthornError", code: "frame-error" });
 const invalidArgument = expect.objectContaining({ name: "PosthornError", code: "invalid-argument" });
@@ -181,5 +182,42 @@ describe("an envelope", () => {
       routingKey: "a\ufffdb",
       properties: { type: "\ufffd" },
     });
+  });
+});
+
+describe("an envelope without one of its headers", () => {
+  test("is what an envelope with the others is, byte for byte", () => {
+    const place = fc.nat();
+    fc.assert(
+      fc.property(
+        anyMessage,
+        anyHeaders,
+        fc.string({ maxLength: 8 }),
+        place,
+        (message, others, value, at) => {
+          fc.pre(!Object.hasOwn(others, "BCC"));
+          const entries = Object.entries(others);
+          const all = entries.toSpliced(at % (entries.length + 1), 0, ["BCC", [value, { nested: value }]]);
+          const withHeaders = (headers: Headers) =>
+            encodeMessage({ ...message, properties: { ...message.properties, headers } });
+          const head = new EnvelopeHead();
+          head.read(withHeaders(Object.fromEntries(all)));
+          expect(head.withoutHeader("BCC")).toEqual(withHeaders(others));
+        },
+      ),
+    );
+  });
+
+  test("keeps the types of all other values, also those that JavaScript does not tell apart", () => {
+    // { "a": the double 1.0, "BCC": [], "b": the double -0 }
+    const table = [
+      3, 1, 0x61, 4, 0x3f, 0xf0, 0, 0, 0, 0, 0, 0, 3, 0x42, 0x43, 0x43, 8, 0, 1, 0x62, 4, 0x80, 0, 0, 0, 0, 0,
+      0, 0,
+    ];
+    const bytes = Uint8Array.from([0x10, 0, 0, 0, table.length, ...table, 0x78]);
+    const head = new EnvelopeHead();
+    head.read(bytes);
+    const rest = [2, ...table.slice(1, 12), ...table.slice(18)];
+    expect([...head.withoutHeader("BCC")]).toEqual([0x10, 0, 0, 0, rest.length, ...rest, 0x78]);
   });
 });

@@ -1,17 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Headers } from "../../protocol/header-value.ts";
 import { DirectRouter } from "../../server/routing/direct-router.ts";
 import { FanoutRouter } from "../../server/routing/fanout-router.ts";
 import type { Router } from "../../server/routing/router.ts";
-
-const noHeaders = (): Headers => {
-  throw new Error("this exchange type must not read headers");
-};
+import { noFacts } from "./facts.ts";
 
 function route(router: Router<string>, routingKey: string): Set<string> {
   const found = new Set<string>();
-  router.match(routingKey, noHeaders, found);
+  router.match(routingKey, noFacts, found);
   return found;
 }
 

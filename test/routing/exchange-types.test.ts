@@ -7,6 +7,7 @@ import {
   exchangeTypes,
   isExchangeType,
 } from "../../server/routing/exchange-types.ts";
+import { factsOf } from "./facts.ts";
 
 describe("the exchange types", () => {
   test("are direct, fanout, topic and headers", () => {
@@ -32,7 +33,7 @@ describe("the exchange types", () => {
     router.bind("k.*", { h: 3 }, "wild");
     for (const [key, destinations] of Object.entries(expected)) {
       const found = new Set<string>();
-      router.match(key, () => ({ h: 2 }), found);
+      router.match(key, factsOf({ h: 2 }), found);
       expect([...found]).toEqual(destinations);
     }
   });

@@ -2,15 +2,12 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Headers } from "../../protocol/header-value.ts";
 import { TopicRouter } from "../../server/routing/topic-router.ts";
+import { noFacts } from "./facts.ts";
 import { topicMatches } from "./naive-matchers.ts";
-
-const noHeaders = (): Headers => {
-  throw new Error("a topic exchange must not read headers");
-};
 
 function route<D>(router: TopicRouter<D>, routingKey: string): Set<D> {
   const found = new Set<D>();
-  router.match(routingKey, noHeaders, found);
+  router.match(routingKey, noFacts, found);
   return found;
 }
 
@@ -127,7 +124,7 @@ describe("a topic exchange", () => {
         return super.add(destination);
       }
     }
-    router.match("a.a.a.b.a.a", noHeaders, new Recording());
+    router.match("a.a.a.b.a.a", noFacts, new Recording());
     expect(handedOver.toSorted()).toEqual(keys.toSorted());
   });
 
@@ -155,7 +152,7 @@ describe("a topic exchange", () => {
     const router = new TopicRouter<string>();
     router.bind("a", {}, "q2");
     const found = new Set(["q1"]);
-    router.match("a", noHeaders, found);
+    router.match("a", noFacts, found);
     expect(found).toEqual(new Set(["q1", "q2"]));
   });
 

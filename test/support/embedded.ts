@@ -146,6 +146,7 @@ export function publication(
     confirm: true,
     exchange: "",
     routingKey,
+    copyKeys: [],
     persistent: true,
     priority: 0,
     envelope: envelope(text),

@@ -9,6 +9,13 @@ export interface RouteCacheLimits {
   readonly maxDestinations?: number;
 }
 
+/** After so many look-ups it is judged whether the cache is any use: */
+const judgedLookups = 1024;
+/** with fewer hits than this */
+const leastHits = 64;
+/** so many look-ups do without it. */
+const passedLookups = 10_000;
+
 /**
  * Remembers, for one exchange, where a routing key leads, also if it leads nowhere. Only for what depends on the key alone;
  * whoever changes a binding of the exchange calls `clear`, and where routes lead on through other exchanges, `holdFor` is
@@ -17,8 +24,15 @@ export interface RouteCacheLimits {
  * Two generations instead of a least-recently-used list: a hit in the recent one is a single map lookup and moves nothing.
  * When the recent one has used half of a limit it becomes the older one, and what was in that and has not been asked for
  * since is dropped.
+ *
+ * Where hardly any key comes twice, remembering costs more than matching anew. So when few of a thousand look-ups have hit,
+ * the next ten thousand are not even tried.
  */
 export class RouteCache<D> {
+  #lookups = 0;
+  #hits = 0;
+  /** So many look-ups from now are passed by. */
+  #passing = 0;
   #recent = new Map<string, readonly D[]>();
   #older = new Map<string, readonly D[]>();
   #recentDestinations = 0;
@@ -33,17 +47,28 @@ export class RouteCache<D> {
 
   /** The destinations of a routing key, none being an empty array; undefined if they are not remembered. */
   get(routingKey: string): readonly D[] | undefined {
+    if (this.#passing > 0) {
+      this.#passing--;
+      return undefined;
+    }
+    if (++this.#lookups === judgedLookups) this.#judge();
     const recent = this.#recent.get(routingKey);
-    if (recent !== undefined) return recent;
+    if (recent !== undefined) {
+      this.#hits++;
+      return recent;
+    }
     const older = this.#older.get(routingKey);
-    if (older !== undefined) this.#remember(routingKey, older);
+    if (older !== undefined) {
+      this.#hits++;
+      this.#remember(routingKey, older);
+    }
     return older;
   }
 
   /** Remembers a copy of `destinations`, and returns it frozen: it is shared by every message with this key. */
   set(routingKey: string, destinations: Iterable<D>): readonly D[] {
     const frozen = Object.freeze([...destinations]);
-    this.#remember(routingKey, frozen);
+    if (this.#passing === 0) this.#remember(routingKey, frozen);
     return frozen;
   }
 
@@ -58,6 +83,12 @@ export class RouteCache<D> {
     this.#recent.clear();
     this.#older.clear();
     this.#recentDestinations = 0;
+  }
+
+  #judge(): void {
+    if (this.#hits < leastHits) this.#passing = passedLookups;
+    this.#lookups = 0;
+    this.#hits = 0;
   }
 
   #remember(routingKey: string, destinations: readonly D[]): void {

@@ -11,6 +11,10 @@ interface Batch {
 
 /** Consumers with so many different interests, served in turn, still share. */
 const maxBatches = 8;
+/** When so many in a row were made for one consumer only, consumers have nothing in common. */
+const hopelessBatches = 64;
+/** Of as many, so many are tried all the same: those for consumers with the same interests come one after another. */
+const triedBatches = 4;
 const maxFrameHeadBytes = 16;
 
 /**
@@ -20,11 +24,24 @@ const maxFrameHeadBytes = 16;
 export class SharedDeliveries {
   /** The latest first. Envelopes are told apart by identity: a message has one, in however many queues it is. */
   #batches: Batch[] = [];
+  /** Batches made since one was shared. */
+  #unshared = 0;
 
-  /** The frames of unnumbered deliveries, one after another. Nobody may change them. */
-  frames(consumer: number, deliveries: readonly Delivery[]): SharedFrames {
+  /**
+   * The frames of unnumbered deliveries, one after another. Nobody may change them. `undefined` if nobody has shared of late:
+   * then it is not worth a try, but for a few now and then.
+   */
+  frames(consumer: number, deliveries: readonly Delivery[]): SharedFrames | undefined {
+    if (this.#unshared >= hopelessBatches && this.#unshared % hopelessBatches >= triedBatches) {
+      this.#unshared++;
+      return undefined;
+    }
     const known = this.#batches.find((batch) => isBatchOf(batch, consumer, deliveries));
-    if (known !== undefined) return known.frames;
+    if (known !== undefined) {
+      this.#unshared = 0;
+      return known.frames;
+    }
+    this.#unshared++;
     const envelopes = deliveries.map(({ envelope }) => envelope);
     const bytes = envelopes.reduce((sum, { length }) => sum + length + maxFrameHeadBytes, 0);
     const writer = new ByteWriter(bytes);

@@ -98,3 +98,29 @@ describe("a route cache", () => {
     expect(cache.get("wide")).toBeUndefined();
   });
 });
+
+describe("where no key comes twice", () => {
+  const newKeys = (cache: RouteCache<string>, count: number) => {
+    for (let key = 0; key < count; key++)
+      if (cache.get(`new ${key}`) === undefined) cache.set(`new ${key}`, ["q"]);
+  };
+
+  test("nothing is remembered for a while, and then again", () => {
+    const cache = new RouteCache<string>();
+    newKeys(cache, 1100);
+    expect(cache.set("a", ["q"])).toEqual(["q"]);
+    expect(cache.get("a")).toBeUndefined();
+    newKeys(cache, 10_000);
+    cache.set("a", ["q"]);
+    expect(cache.get("a")).toEqual(["q"]);
+  });
+
+  test("what is remembered from before is not taken for true after a change", () => {
+    const cache = new RouteCache<string>();
+    cache.set("a", ["old"]);
+    newKeys(cache, 1100);
+    cache.clear();
+    newKeys(cache, 10_000);
+    expect(cache.get("a")).toBeUndefined();
+  });
+});

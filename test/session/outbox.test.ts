@@ -136,6 +136,24 @@ describe("deliveries without numbers", () => {
     expect(boxes[2]!.socket.of("deliver").map(({ consumer }) => consumer)).toEqual([2, 2]);
   });
 
+  test("are shared again after a long time in which nobody had anything in common", async () => {
+    const shared = new SharedDeliveries();
+    const lone = newOutbox(unlimited, shared);
+    lone.outbox.configure("binary", 100_000);
+    for (let count = 0; count < 1000; count++)
+      lone.outbox.deliverUnnumbered(count + 1, [delivery(message(1))]);
+    const boxes = Array.from({ length: 100 }, () => newOutbox(unlimited, shared));
+    const one = message(10);
+    for (const { outbox } of boxes) {
+      outbox.configure("binary", 100_000);
+      outbox.deliverUnnumbered(1, [delivery(one)]);
+    }
+    await settled();
+    expect(lone.socket.of("deliver")).toHaveLength(1000);
+    expect(new Set(boxes.map(({ socket }) => socket.messages[0]!.data)).size).toBeLessThan(70);
+    for (const { socket } of boxes) expect(socket.of("deliver")).toHaveLength(1);
+  });
+
   test("of messages that came back say so, to whom they came back only", async () => {
     const shared = new SharedDeliveries();
     const [first, second] = [newOutbox(unlimited, shared), newOutbox(unlimited, shared)];

@@ -33,7 +33,25 @@ export interface StartOptions {
   readonly store?: Store;
   /** Milliseconds of a clock that never goes back. Default `performance.now`. */
   readonly now?: () => number;
+  /** Time for what is due in queues. Default: the system's. */
+  readonly clock?: Clock;
 }
+
+export interface Clock {
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** Calls back after some milliseconds. */
+  readonly delay: (delayMs: number, callback: () => void) => void;
+}
+
+/**
+ * The time since 1970 as it was when the process started, and from there on a clock that nobody sets: a message does not
+ * expire because someone has set the time.
+ */
+const systemClock: Clock = {
+  now: () => performance.timeOrigin + performance.now(),
+  delay: (delayMs, callback) => void setTimeout(callback, delayMs).unref(),
+};
 
 /** A broker that runs. */
 export interface RunningBroker {
@@ -53,6 +71,7 @@ export async function startBroker({
   ...options
 }: StartOptions): Promise<RunningBroker> {
   const now = options.now ?? (() => performance.now());
+  const clock = options.clock ?? systemClock;
   const store =
     options.store ?? (config.memory ? new MemoryStore() : new LmdbStore({ directory: config.dataDir }));
   const engine = new EmbeddedEngine({
@@ -68,7 +87,7 @@ export async function startBroker({
       collectGarbage,
     },
     defer: (callback) => void setImmediate(callback),
-    delay: (delayMs, callback) => void setTimeout(callback, delayMs).unref(),
+    ...clock,
     events: {
       onFailure,
       onDamage: (queue, error) =>

@@ -22,6 +22,7 @@ import type {
 } from "../engine/engine.ts";
 import { Committer } from "./committer.ts";
 import { Consumer } from "./consumer.ts";
+import { Deadlines } from "./deadlines.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { Entry } from "./entry.ts";
 import type { Exchange } from "./exchange.ts";
@@ -55,6 +56,8 @@ export interface EmbeddedEngineOptions {
   readonly overload?: OverloadLimits;
   /** Calls back at the end of the present turn of the event loop, as `setImmediate`. */
   readonly defer: (callback: () => void) => void;
+  /** Milliseconds since 1970: what is due in queues is due by this clock. */
+  readonly now: () => number;
   /** Calls back after some milliseconds; must not keep the process alive. */
   readonly delay: (delayMs: number, callback: () => void) => void;
   readonly events: EmbeddedEngineEvents;
@@ -97,6 +100,7 @@ export class EmbeddedEngine implements Engine {
   readonly #dispatcher: Dispatcher;
   readonly #maintenance: MaintenanceLoop;
   readonly #overload: Overload;
+  readonly #deadlines: Deadlines;
   #committer: Committer;
   #consumerCount = 0;
   #missedTargets = 0;
@@ -136,6 +140,7 @@ export class EmbeddedEngine implements Engine {
       unflushedBytes: () => this.#committer.unflushedBytes,
       delay: options.delay,
     });
+    this.#deadlines = new Deadlines(options);
     this.#committer = this.#newCommitter(1);
   }
 
@@ -338,6 +343,7 @@ export class EmbeddedEngine implements Engine {
 
   async stop(): Promise<void> {
     this.#overload.stop();
+    this.#deadlines.stop();
     await this.#maintenance.stop();
     await this.#committer.idle();
     await this.#options.store.close({ clean: true });

@@ -8,6 +8,7 @@ import { LmdbStore } from "../../server/embedded/store/lmdb-store.ts";
 import { MemoryStore } from "../../server/embedded/store/memory-store.ts";
 import { createLogger } from "../../server/log.ts";
 import { type RunningBroker, startBroker } from "../../server/start-broker.ts";
+import type { ManualTime } from "./manual-time.ts";
 import { type Closed, type Frame, RawClient, type RawClientOptions } from "./raw-client.ts";
 
 export type { Closed, Frame, RawClient };
@@ -17,6 +18,8 @@ export interface BrokerOptions {
   readonly config?: Partial<Config>;
   /** Milliseconds; default a real clock. */
   readonly now?: () => number;
+  /** Time for what is due in queues; default the system's. */
+  readonly clock?: ManualTime;
   /** Stores in LMDB, in a directory that goes with the broker. Default: in memory. */
   readonly onDisk?: boolean;
 }
@@ -55,6 +58,7 @@ export async function withBroker(
       store: directory === undefined ? memory : new LmdbStore({ directory }),
       onFailure: (error) => errors.push(`The store failed: ${String(error)}`),
       ...(options.now !== undefined && { now: options.now }),
+      ...(options.clock !== undefined && { clock: options.clock }),
     });
   let running: RunningBroker = await start();
   const rawClients: RawClient[] = [];

@@ -139,6 +139,7 @@ async function launch({ store }: StoreUnderTest, options: HarnessOptions) {
         if (isAlive) callback();
       });
     },
+    now: () => 0,
     delay: () => {},
     events: {
       onFailure(error) {

@@ -69,6 +69,7 @@ export async function steppedEngine(
     queueMemoryBytes: 1024 * 1024,
     maxUncommittedBytes: 1024 * 1024,
     defer: turns.defer,
+    now: () => 0,
     delay: () => {},
     events: {
       onFailure: (error) => failures.push(error),

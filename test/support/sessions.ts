@@ -70,6 +70,7 @@ export async function startSessions(
     queueMemoryBytes: 64 * 1024 * kiB,
     maxUncommittedBytes: 64 * 1024 * kiB,
     defer: (callback) => void setImmediate(callback),
+    now: () => 0,
     delay: () => {},
     events: {
       onFailure: (error) => errors.push(error),

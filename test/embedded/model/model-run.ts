@@ -407,6 +407,7 @@ export class ModelRun {
       queueMemoryBytes,
       maxUncommittedBytes: 2000,
       defer: turns.defer,
+      now: () => 0,
       delay: () => {},
       events: {
         onFailure: (error) => this.#problems.push(error),

@@ -5,6 +5,7 @@ import type { Headers } from "./header-value.ts";
 import { readTable, tableWithout, writeTable } from "./headers.ts";
 import type { Message, MessageProperties } from "./message.ts";
 import { lengthProblem } from "./names.ts";
+import { RepeatedString } from "./repeated-string.ts";
 
 /**
  * The envelope: a message's address, properties, headers and body in one piece of bytes that is the same in `publish`,
@@ -172,6 +173,8 @@ export class EnvelopeHead {
   userId: string | undefined;
 
   readonly #reader = new ByteReader(new Uint8Array(0));
+  readonly #exchange = new RepeatedString();
+  readonly #routingKey = new RepeatedString();
   #headers: Headers | undefined;
 
   get persistent(): boolean {
@@ -197,8 +200,8 @@ export class EnvelopeHead {
     if ((flags & ~knownFlags) !== 0)
       throw frameError("The envelope has flags that this version does not know.");
     this.flags = flags;
-    this.exchange = reader.shortString();
-    this.routingKey = reader.shortString();
+    this.exchange = this.#exchange.read(reader);
+    this.routingKey = this.#routingKey.read(reader);
     this.propertiesAt = reader.at;
     this.priority = 0;
     this.expiration = -1;

@@ -4,11 +4,14 @@ import {
   type Changes,
   entryFlags,
   type LoadedEntry,
+  maxNoteBytes,
   type NewEntry,
   type NewMessage,
+  type NotedEntry,
   type QueueChanges,
   type Recovered,
   type Store,
+  type StoredEntry,
 } from "../../server/embedded/store/store.ts";
 import { storeModel } from "./store-model.ts";
 
@@ -57,6 +60,11 @@ export function settled(queue: number, ...seqs: number[]): Changes {
   });
 }
 
+/** Gives entries of queue 1 notes, or takes them away. */
+function noted(...notes: NotedEntry[]): Changes {
+  return changes({ queues: [queueChanges(1, { noted: notes })] });
+}
+
 export function everything(store: Store, queue: number): LoadedEntry[] {
   const all: LoadedEntry[] = [];
   for (;;) {
@@ -73,7 +81,20 @@ export function everything(store: Store, queue: number): LoadedEntry[] {
   }
 }
 
-export function seqs(entries: readonly LoadedEntry[]): number[] {
+/** As {@link everything}, without messages, in steps of so many. */
+export function scanned(store: Store, queue: number, maxEntries = 1000): StoredEntry[] {
+  const all: StoredEntry[] = [];
+  for (let fromSeq: number | undefined = 0; fromSeq !== undefined; ) {
+    const { entries, nextSeq } = store.scan(queue, fromSeq, Number.POSITIVE_INFINITY, maxEntries);
+    expect(entries.length).toBeLessThanOrEqual(maxEntries);
+    if (nextSeq !== undefined) expect(nextSeq).toBeGreaterThan(fromSeq);
+    all.push(...entries);
+    fromSeq = nextSeq;
+  }
+  return all;
+}
+
+export function seqs(entries: readonly StoredEntry[]): number[] {
   return entries.map(({ seq }) => seq);
 }
 
@@ -85,6 +106,8 @@ export async function maintainToTheEnd(store: Store): Promise<void> {
   for (let steps = 0; await store.maintain(); steps++) expect(steps).toBeLessThan(10_000);
 }
 
+const bytesOf = (text: string) => new TextEncoder().encode(text);
+const noteOf = ({ note }: StoredEntry) => note && new TextDecoder().decode(note);
 const text = (loaded: LoadedEntry) => new TextDecoder().decode(loaded.envelope);
 
 /** What every store has to do. */
@@ -408,6 +431,216 @@ export function storeContract(name: string, makePlace: () => Promise<StorePlace>
       });
     });
 
+    describe("times and notes", () => {
+      test("when an entry expires is kept, whether it is the same for all of a commit or not", async () => {
+        const time = 1_800_000_000_000;
+        const times = [
+          ...range(1, 10).map(() => 0),
+          ...range(11, 20).map(() => time),
+          ...range(21, 30).map((seq) => (seq % 2) * (time + seq)),
+          ...range(31, 40).map((seq) => 2 ** 53 - seq),
+        ];
+        for (const first of [1, 11, 21, 31]) {
+          const ids = range(first, first + 9);
+          const appended = ids.map((id) => entry(id, id, { expiresAt: times[id - 1]! }));
+          const messages = ids.map((id) => message(id));
+          await store.commit(changes({ messages, queues: [queueChanges(1, { appended })] }));
+        }
+        expect(everything(store, 1).map(({ expiresAt }) => expiresAt)).toEqual(times);
+        await store.commit(settled(1, 2, 12, 22, 32));
+        await maintainToTheEnd(store);
+        await reopen();
+        const left = times.filter((_, i) => i % 10 !== 1);
+        expect(everything(store, 1).map(({ expiresAt }) => expiresAt)).toEqual(left);
+        expect(scanned(store, 1).map(({ expiresAt }) => expiresAt)).toEqual(left);
+      });
+
+      test("a note comes back as it was last given, with the entry or later, until it is taken away", async () => {
+        await store.commit(published(1, 1, 5, { note: bytesOf("first") }));
+        await store.commit(published(1, 6, 10));
+        await store.commit(
+          noted(
+            { seq: 2, note: bytesOf("second") },
+            { seq: 3, note: undefined },
+            { seq: 8, note: bytesOf("late") },
+            { seq: 9, note: bytesOf("brief") },
+            { seq: 10, note: undefined },
+          ),
+        );
+        await store.commit(noted({ seq: 2, note: new Uint8Array() }, { seq: 9, note: undefined }));
+        const notes = ["first", "", undefined, "first", "first", undefined, undefined, "late"];
+        const expected = [...notes, undefined, undefined];
+        expect(everything(store, 1).map(noteOf)).toEqual(expected);
+        await reopen(false);
+        expect(everything(store, 1).map(noteOf)).toEqual(expected);
+        await maintainToTheEnd(store);
+        expect(scanned(store, 1).map(noteOf)).toEqual(expected);
+        await store.commit(settled(1, 1, 7));
+        await maintainToTheEnd(store);
+        await reopen();
+        const left = [2, 3, 4, 5, 6, 8, 9, 10].map((seq) => expected[seq - 1]);
+        expect(everything(store, 1).map(noteOf)).toEqual(left);
+      });
+
+      test("what commits under way say of notes and attempts is seen already", async () => {
+        await store.commit(published(1, 1, 4, { note: bytesOf("old") }));
+        const commits = [
+          store.commit(noted({ seq: 1, note: bytesOf("newer") }, { seq: 2, note: bytesOf("newer") })),
+          store.commit(noted({ seq: 1, note: bytesOf("newest") }, { seq: 3, note: undefined })),
+          store.commit(changes({ queues: [queueChanges(1, { attempted: [{ seq: 4, attempts: 9 }] })] })),
+        ];
+        const check = () => {
+          expect(everything(store, 1).map(noteOf)).toEqual(["newest", "newer", undefined, "old"]);
+          expect(scanned(store, 1).map(noteOf)).toEqual(["newest", "newer", undefined, "old"]);
+          expect(everything(store, 1).map(({ attempts }) => attempts)).toEqual([0, 0, 0, 9]);
+        };
+        check();
+        for (const commit of commits) {
+          await commit;
+          check();
+        }
+        await reopen();
+        check();
+      });
+
+      test("a note to an entry that is settled, or never was, changes nothing", async () => {
+        await store.commit(published(1, 1, 3));
+        await store.commit(settled(1, 1));
+        await store.commit(noted({ seq: 1, note: bytesOf("late") }, { seq: 99, note: bytesOf("lost") }));
+        await store.commit(
+          changes({
+            queues: [
+              queueChanges(1, {
+                settled: [{ seq: 2, messageId: 2 }],
+                noted: [{ seq: 2, note: bytesOf("same commit") }],
+              }),
+            ],
+          }),
+        );
+        await maintainToTheEnd(store);
+        await reopen();
+        expect(everything(store, 1).map(({ seq, note }) => [seq, note])).toEqual([[3, undefined]]);
+      });
+
+      test("a message that is moved to another queue leaves its note behind and may get another", async () => {
+        await store.commit(published(1, 1, 3, { note: bytesOf("work") }));
+        await store.commit(
+          changes({
+            queues: [
+              queueChanges(1, { settled: [{ seq: 2, messageId: 2 }] }),
+              queueChanges(2, { appended: [entry(1, 2, { note: bytesOf("failed"), expiresAt: 7 })] }),
+            ],
+          }),
+        );
+        await maintainToTheEnd(store);
+        await reopen();
+        expect(everything(store, 1).map(noteOf)).toEqual(["work", "work"]);
+        expect(
+          everything(store, 2).map((loaded) => [text(loaded), noteOf(loaded), loaded.expiresAt]),
+        ).toEqual([["message 2", "failed", 7]]);
+      });
+
+      test("a note may be 64 KiB long, and many long ones come back in several windows", async () => {
+        const note = (seq: number) => new Uint8Array(maxNoteBytes).fill(seq);
+        for (const seq of range(1, 60)) await store.commit(published(1, seq, seq, { note: note(seq) }));
+        await maintainToTheEnd(store);
+        const loaded = everything(store, 1);
+        expect(seqs(loaded)).toEqual(range(1, 60));
+        expect(
+          loaded.every((found) => found.note?.length === maxNoteBytes && found.note[9] === found.seq),
+        ).toBe(true);
+        expect(seqs(scanned(store, 1))).toEqual(range(1, 60));
+      });
+
+      test("a longer note is refused", async () => {
+        const note = new Uint8Array(maxNoteBytes + 1);
+        await expect(store.commit(published(1, 1, 1, { note }))).rejects.toThrow("a note takes 65537 bytes");
+      });
+
+      test("notes share no memory in either direction", async () => {
+        const given = bytesOf("with the entry");
+        const later = bytesOf("later");
+        const commits = [
+          store.commit(published(1, 1, 2, { note: given })),
+          store.commit(noted({ seq: 2, note: later })),
+        ];
+        given.fill(0);
+        later.fill(0);
+        await Promise.all(commits);
+        const check = () => expect(everything(store, 1).map(noteOf)).toEqual(["with the entry", "later"]);
+        check();
+        for (const { note } of everything(store, 1)) note!.fill(0);
+        for (const { note } of scanned(store, 1)) note!.fill(0);
+        check();
+        const committed = store.commit(noted({ seq: 1, note: bytesOf("under way") }));
+        store.loadOne(1, 1)!.note!.fill(0);
+        await committed;
+        expect(noteOf(store.loadOne(1, 1)!)).toBe("under way");
+      });
+    });
+
+    describe("scanning", () => {
+      test("an entry is found with all that the index says of it", async () => {
+        const appended = [
+          entry(7, 3, { priority: 9, expiresAt: 77, bytes: 5, note: bytesOf("note") }),
+          entry(8, 4, { flags: entryFlags.transient }),
+        ];
+        await store.commit(
+          changes({ messages: [message(3), message(4)], queues: [queueChanges(1, { appended })] }),
+        );
+        await store.commit(changes({ queues: [queueChanges(1, { attempted: [{ seq: 8, attempts: 2 }] })] }));
+        expect(scanned(store, 1).map((found) => ({ ...found, note: noteOf(found) }))).toEqual([
+          { ...appended[0], attempts: 0, note: "note" },
+          { ...appended[1], attempts: 2 },
+        ]);
+      });
+
+      test("a step is bounded by its ends and by a number of entries, and says where the next one begins", async () => {
+        for (const first of range(0, 19)) await store.commit(published(1, 10 * first + 1, 10 * first + 10));
+        const scan = (from: number, to: number, maxEntries: number) => {
+          const { entries, nextSeq } = store.scan(1, from, to, maxEntries);
+          return { seqs: seqs(entries), nextSeq };
+        };
+        expect(scan(5, 14, 100)).toEqual({ seqs: range(5, 14), nextSeq: undefined });
+        expect(scan(5, 100, 7)).toEqual({ seqs: range(5, 11), nextSeq: 12 });
+        expect(scan(5, 100, 0)).toEqual({ seqs: [5], nextSeq: 6 });
+        expect(scan(201, 300, 10)).toEqual({ seqs: [], nextSeq: undefined });
+        expect(scan(0, Number.POSITIVE_INFINITY, 1000)).toEqual({ seqs: range(1, 200), nextSeq: undefined });
+        for (const maxEntries of [1, 3, 10, 11, 64])
+          expect(seqs(scanned(store, 1, maxEntries))).toEqual(range(1, 200));
+        expect(store.scan(2, 0, Number.POSITIVE_INFINITY, 10)).toEqual({ entries: [], nextSeq: undefined });
+      });
+
+      test("settled and dropped entries are left out, also by commits under way", async () => {
+        await store.commit(published(1, 1, 100));
+        await store.commit(settled(1, ...range(1, 20)));
+        const commits = [
+          store.commit(settled(1, 50)),
+          store.commit(changes({ dropped: [{ queue: 1, fromSeq: 60, toSeq: 90 }] })),
+        ];
+        const expected = [...range(21, 49), ...range(51, 59), ...range(91, 100)];
+        expect(seqs(scanned(store, 1))).toEqual(expected);
+        expect(seqs(scanned(store, 1, 7))).toEqual(expected);
+        await Promise.all(commits);
+        await maintainToTheEnd(store);
+        await reopen();
+        expect(seqs(scanned(store, 1, 7))).toEqual(expected);
+      });
+
+      test("one entry is loaded by its number, unless it is settled or never was", async () => {
+        await store.commit(published(1, 1, 100, { note: bytesOf("note") }));
+        await store.commit(settled(1, 40));
+        const loaded = store.loadOne(1, 41)!;
+        expect([loaded.seq, text(loaded), noteOf(loaded)]).toEqual([41, "message 41", "note"]);
+        expect(store.loadOne(1, 40)).toBeUndefined();
+        expect(store.loadOne(1, 101)).toBeUndefined();
+        expect(store.loadOne(2, 1)).toBeUndefined();
+        const committed = store.commit(settled(1, 41));
+        expect(store.loadOne(1, 41)).toBeUndefined();
+        await committed;
+      });
+    });
+
     describe("commits under way", () => {
       test("they are done in the order in which they were handed over", async () => {
         const order: number[] = [];
@@ -517,7 +750,7 @@ export function storeContract(name: string, makePlace: () => Promise<StorePlace>
       const transient = entryFlags.transient;
 
       test("they are there until the store is opened again", async () => {
-        await store.commit(published(1, 1, 300, { flags: transient }));
+        await store.commit(published(1, 1, 300, { flags: transient, note: bytesOf("note") }));
         await store.commit(published(1, 301, 302));
         expect(seqs(everything(store, 1))).toEqual(range(1, 302));
         await reopen();

@@ -9,6 +9,7 @@ import { Environment, type Row, type TableName, Writes } from "./lmdb/environmen
 import { beginStore, finishStore, prepareDirectory } from "./lmdb/format-marker.ts";
 import { endOfTime, readRunQueue } from "./lmdb/keys.ts";
 import { Maintenance, type MaintenanceOptions } from "./lmdb/maintenance.ts";
+import { NotesUnderWay } from "./lmdb/notes-under-way.ts";
 import { RowCache } from "./lmdb/row-cache.ts";
 import { decodeCounters, decodeRecord } from "./lmdb/small-rows.ts";
 import { StoredRows } from "./lmdb/stored-rows.ts";
@@ -52,6 +53,7 @@ interface Open {
   readonly environment: Environment;
   readonly cache: RowCache;
   readonly rows: StoredRows;
+  readonly notes: NotesUnderWay;
   readonly dropped: DroppedRanges;
   readonly loader: EntryLoader;
   readonly maintenance: Maintenance;
@@ -116,6 +118,7 @@ export class LmdbStore implements Store {
           builder.settle(queue.queue, entry.seq, entry.messageId);
         }
         for (const { seq, attempts } of queue.attempted) builder.attempt(queue.queue, seq, attempts);
+        for (const { seq, note } of queue.noted) builder.note(queue.queue, seq, note);
         // What a queue that is dropped still sends must not bring its counters back.
         if (!dropped.hasWhole(queue.queue)) builder.putCounters(queue);
         const first = queue.appended[0];
@@ -242,10 +245,11 @@ export class LmdbStore implements Store {
 
     const cache = new RowCache(this.#options.cacheBytes ?? defaultCacheBytes);
     const rows = new StoredRows(environment, cache, transientBefore);
+    const notes = new NotesUnderWay();
     const options = { ...defaultMaintenance, ...this.#options.maintenance };
     const maintenance = new Maintenance(environment, rows, cache, dropped, options, queues.keys());
-    const loader = new EntryLoader(environment, rows, dropped);
-    this.#open = { lock, environment, cache, rows, dropped, loader, maintenance };
+    const loader = new EntryLoader(environment, rows, notes, dropped);
+    this.#open = { lock, environment, cache, rows, notes, dropped, loader, maintenance };
     await this.#writeClean(environment, false);
     return { records, queues, nextMessageId: this.#nextMessageId, clean: head?.clean ?? true };
   }
@@ -277,8 +281,8 @@ export class LmdbStore implements Store {
     build: (builder: CommitBuilder) => void,
     condition?: "only if there is anything to write",
   ): Promise<void> {
-    const { environment, rows, cache, maintenance } = this.#opened();
-    const builder = new CommitBuilder(this.#lastCommit + 1, rows, cache);
+    const { environment, rows, cache, notes, maintenance } = this.#opened();
+    const builder = new CommitBuilder(this.#lastCommit + 1, rows, cache, notes);
     try {
       build(builder);
       builder.finish();
@@ -305,6 +309,7 @@ export class LmdbStore implements Store {
           this.#flushedCommit = commit;
           for (const run of builder.retiredRuns) cache.removeRun(run);
           for (const row of builder.retiredMessageRows) cache.removeMessageRow(row);
+          notes.flushed(commit);
           cache.tick(commit);
           resolve();
           if (this.#underWay.size === 0) this.#idle();

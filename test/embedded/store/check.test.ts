@@ -4,11 +4,12 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { CheckReport, RepairReport } from "../../../server/embedded/store/lmdb/check/check-report.ts";
 import { checkFile, repairFile } from "../../../server/embedded/store/lmdb/check/check-tasks.ts";
-import { seal } from "../../../server/embedded/store/lmdb/checksum.ts";
+import { runSeed, seal } from "../../../server/embedded/store/lmdb/checksum.ts";
 import { Environment, type TableName } from "../../../server/embedded/store/lmdb/environment.ts";
-import { messageKey, queueKey, runKey } from "../../../server/embedded/store/lmdb/keys.ts";
+import { messageKey, noteKey, queueKey, runKey } from "../../../server/embedded/store/lmdb/keys.ts";
 import {
   encodeCounters,
+  encodeNote,
   encodeRecord,
   encodeReferences,
   encodeState,
@@ -19,6 +20,7 @@ import {
   changeRows,
   flipInFile,
   heldBySample,
+  notedInSample,
   perRound,
   readSample,
   rowsOf,
@@ -142,7 +144,7 @@ describe("one flipped bit", () => {
     });
   });
 
-  test("in a state row brings back at most what was settled", async () => {
+  test("in a state row brings back at most what was settled, and costs no note", async () => {
     await flip("state", 0);
     expect((await check()).problems[0]).toMatchObject({
       table: "state",
@@ -154,10 +156,27 @@ describe("one flipped bit", () => {
     expect(losses).toEqual([
       `queue "a", entries 1 to ${perRound}: which of them were settled is lost; some may be delivered again`,
     ]);
-    const found = await readSample(directory);
+    const notes = { a: [], b: [] };
+    const found = await readSample(directory, notes);
+    expect(notes).toEqual({ a: notedInSample("a"), b: notedInSample("b") });
     expect(found.b).toEqual(b);
     expect(found.a).toEqual(expect.arrayContaining(a));
     expect(found.a.filter((seq) => seq > perRound)).toEqual(a.filter((seq) => seq > perRound));
+  });
+
+  test("in a note costs that entry the note, which is named", async () => {
+    const { key } = (await rowsOf(directory, "notes"))[0]!;
+    const seq = Buffer.from(key).readUInt32BE(12);
+    await flip("notes", 0);
+    const where = { queue: "a", queueId: 1, fromSeq: seq, toSeq: seq };
+    expect((await check()).problems).toMatchObject([{ kind: "missing-notes", table: "notes", ...where }]);
+    const { losses } = await repair();
+    expect(losses).toEqual([
+      `queue "a": why they failed and until when they wait, if they do, is not known any more: 1 messages, entries ${seq}`,
+    ]);
+    const notes = { a: [], b: [] };
+    expect(await readSample(directory, notes)).toEqual({ a, b, clean: false });
+    expect(notes).toEqual({ a: notedInSample("a").slice(1), b: notedInSample("b") });
   });
 
   test("in reference counts costs nothing", async () => {
@@ -216,7 +235,7 @@ describe("one flipped bit", () => {
 describe("rows that do not fit each other", () => {
   test("a state row without a run, and reference counts without messages, are found and removed", async () => {
     await changeRows(directory, (writes) => {
-      const state = { settled: new Uint8Array(4), attempts: undefined };
+      const state = { settled: new Uint8Array(4), attempts: undefined, noted: undefined };
       writes.put("state", runKey(1, 9_000_000), encodeState(state, 3, 1));
       writes.put("refs", messageKey(9_000_000), encodeReferences(new Uint32Array([1]), 9_000_000));
     });
@@ -226,6 +245,44 @@ describe("rows that do not fit each other", () => {
     ]);
     expect((await repair()).losses).toEqual([]);
     expect(await readSample(directory)).toEqual({ a, b, clean: false });
+  });
+
+  test("notes that belong to no entry are found and removed", async () => {
+    const settledInA = 3;
+    const withoutNote = 500;
+    await changeRows(directory, (writes) => {
+      for (const [queue, seq] of [
+        [0, 7],
+        [1, settledInA],
+        [1, withoutNote],
+        [2, 2000],
+        [77, 1],
+      ] as const)
+        writes.put("notes", noteKey(queue, seq), encodeNote(Buffer.from("stray"), runSeed(queue, seq)));
+    });
+    expect((await check()).problems).toMatchObject([
+      { kind: "orphan", table: "notes", queueId: 0, fromSeq: 7, toSeq: 7 },
+      { kind: "orphan", table: "notes", queue: "a", fromSeq: settledInA, toSeq: withoutNote },
+      { kind: "orphan", table: "notes", queue: "b", fromSeq: 2000, toSeq: 2000 },
+      { kind: "orphan", table: "notes", queueId: 77, fromSeq: 1, toSeq: 1 },
+    ]);
+    expect((await repair()).losses).toEqual([]);
+    expect(await readSample(directory)).toEqual({ a, b, clean: false });
+  });
+
+  test("notes that are gone are found, by the entries that should have them", async () => {
+    const rows = await rowsOf(directory, "notes");
+    await changeRows(directory, (writes) => {
+      for (const { key } of rows) writes.remove("notes", key);
+    });
+    expect((await check()).problems).toMatchObject([
+      { kind: "missing-notes", table: "notes", queue: "a" },
+      { kind: "missing-notes", table: "notes", queue: "b" },
+    ]);
+    await repair();
+    const notes = { a: [], b: [] };
+    expect(await readSample(directory, notes)).toEqual({ a, b, clean: false });
+    expect(notes).toEqual({ a: [], b: [] });
   });
 
   test("messages that nobody refers to, and references that are not there, are found and corrected", async () => {
@@ -239,7 +296,17 @@ describe("rows that do not fit each other", () => {
       }
     });
     const kinds = (await check()).problems.map(({ kind, table }) => `${kind} ${table}`);
-    expect(kinds).toEqual(["references refs", "orphan messages", "counters counters", "counters counters"]);
+    expect(kinds).toEqual([
+      "references refs",
+      "orphan messages",
+      "orphan state",
+      "orphan state",
+      "orphan state",
+      "orphan notes",
+      "orphan notes",
+      "counters counters",
+      "counters counters",
+    ]);
     const { after } = await repair();
     expect(after.tables.messages).toMatchObject({ rows: 39 });
     expect(await readSample(directory)).toEqual({

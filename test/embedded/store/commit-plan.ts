@@ -3,6 +3,7 @@ import type {
   DroppedRange,
   NewEntry,
   NewMessage,
+  NotedEntry,
   Recovered,
   SettledEntry,
 } from "../../../server/embedded/store/store.ts";
@@ -37,6 +38,42 @@ export function planEnvelope(id: number): Buffer {
   return envelope;
 }
 
+function commitOf(id: number): number {
+  let commit = 1;
+  while (firstId(commit + 1) <= id) commit++;
+  return commit;
+}
+
+/** Those of every third commit expire together, of the others one in five. */
+function expiresAt(commit: number, id: number): number {
+  const time = 1_800_000_000_000;
+  if (commit % 3 === 0) return time + commit;
+  return id % 5 === 0 ? time + id : 0;
+}
+
+/** Every fourth message has a note from the beginning; every sixth gets another two commits later, and half of them lose it one after. */
+function noteAfter(commit: number, id: number): Buffer | undefined {
+  const age = commit - commitOf(id);
+  if (age >= 3 && id % 12 === 0) return undefined;
+  if (age >= 2 && id % 6 === 0) return Buffer.from(`changed ${id}`);
+  return id % 4 === 0 ? Buffer.alloc(1 + (id % 500), id % 251) : undefined;
+}
+
+/** What queues hold of their entries beside the messages, after so many commits. */
+export function planFacts(commits: number, id: number): { expiresAt: number; note: Buffer | undefined } {
+  return { expiresAt: expiresAt(commitOf(id), id), note: noteAfter(commits, id) };
+}
+
+/** Only of what is still there. */
+function notedBy(commit: number, queue: number): NotedEntry[] {
+  const changed = [
+    ...ids(commit - 2).filter((id) => id % 6 === 0),
+    ...ids(commit - 3).filter((id) => id % 12 === 0),
+  ];
+  const present = queue === 1 ? changed : changed.filter((id) => id % 50 === 0);
+  return present.map((id) => ({ seq: id, note: noteAfter(commit, id) }));
+}
+
 /** The first queue loses most soon and the rest late; the second loses most soon and the rest by being dropped. */
 function settledBy(commit: number, queue: number): number[] {
   if (queue === 2) return ids(commit - 2).filter((id) => id % 50 !== 0);
@@ -56,8 +93,8 @@ export function commitOfPlan(commit: number): Changes {
       flags: 0,
       bytes: envelope.length,
       priority: 0,
-      expiresAt: 0,
-      note: undefined,
+      expiresAt: expiresAt(commit, id),
+      note: noteAfter(commit, id),
     };
   });
   const queues = planQueues.map((queue) => {
@@ -68,7 +105,7 @@ export function commitOfPlan(commit: number): Changes {
       appended,
       settled,
       attempted: [],
-      noted: [],
+      noted: notedBy(commit, queue),
     };
   });
   return { messages, queues, dropped: droppedBy(commit), records: [{ key: "plan", value: { commit } }] };

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { LmdbStore } from "../../../server/embedded/store/lmdb-store.ts";
-import { commitsApplied, planEnvelope, planHolds, planNextId, planQueues } from "./commit-plan.ts";
+import { commitsApplied, planEnvelope, planFacts, planHolds, planNextId, planQueues } from "./commit-plan.ts";
 
 const childPath = new URL("./committing-child.ts", import.meta.url).pathname;
 
@@ -33,6 +33,11 @@ async function checkStore(): Promise<number> {
       const loaded = store.load(queue, 0, Number.POSITIVE_INFINITY, 1_000_000, Number.POSITIVE_INFINITY);
       expect(loaded.map(({ seq }) => seq)).toEqual(planHolds(commits, queue));
       expect(loaded.every(({ messageId, envelope }) => planEnvelope(messageId).equals(envelope))).toBe(true);
+      for (const { messageId, expiresAt, note } of loaded)
+        expect({ messageId, expiresAt, note: note && Buffer.from(note) }).toEqual({
+          messageId,
+          ...planFacts(commits, messageId),
+        });
     }
   };
   check();

@@ -16,6 +16,7 @@ import {
   published,
   queueChanges,
   range,
+  scanned,
   seqs,
   settled,
 } from "../../contract/store-contract.ts";
@@ -26,7 +27,7 @@ let store: LmdbStore;
 let isOpen = false;
 
 const eager = { quietTicks: 0, smallRows: 4 };
-const contentTables = ["messages", "refs", "index", "state", "garbage"] as const;
+const contentTables = ["messages", "refs", "index", "state", "notes", "garbage"] as const;
 
 async function open(options: Partial<LmdbStoreOptions> = {}) {
   store = new LmdbStore({ directory, ...options });
@@ -63,7 +64,7 @@ function rowCounts(): Promise<typeof noRows> {
   });
 }
 
-const noRows = { messages: 0, refs: 0, index: 0, state: 0, garbage: 0 };
+const noRows = { messages: 0, refs: 0, index: 0, state: 0, notes: 0, garbage: 0 };
 
 /** Flips a bit in the middle of the table's row number `number`. */
 function damage(table: TableName, number: number): Promise<void> {
@@ -293,6 +294,42 @@ describe("damage", () => {
     });
   });
 
+  test("to a note is reported like damage to the entry", async () => {
+    const note = (seq: number) => ({ seq, note: Buffer.from("a note") });
+    await store.commit(changes({ queues: [queueChanges(1, { noted: [note(3), note(11), note(12)] })] }));
+    expect(await damagedRange("notes")).toEqual({ queue: 1, fromSeq: 11, toSeq: 11 });
+    expect((await refusal(() => store.loadOne(1, 11))).code).toBe("damaged");
+    expect(seqs(store.load(1, 12, 30, 100, 1e9))).toEqual(range(12, 30));
+  });
+
+  test("is met by scanning as by loading, but for that of messages", async () => {
+    await close();
+    await damage("messages", 0);
+    await damage("index", 1);
+    await open();
+    const { entries, nextSeq } = store.scan(1, 0, 30, 100);
+    expect(seqs(entries)).toEqual(range(1, 10));
+    expect(nextSeq).toBe(11);
+    expect((await refusal(() => store.scan(1, 11, 30, 100))).range).toEqual({
+      queue: 1,
+      fromSeq: 11,
+      toSeq: 20,
+    });
+    expect(seqs(store.scan(1, 21, 30, 100).entries)).toEqual(range(21, 30));
+  });
+
+  test("leaves no notes behind when it is dropped", async () => {
+    const noted = [3, 11, 15, 20, 21].map((seq) => ({ seq, note: Buffer.from(`note ${seq}`) }));
+    await store.commit(changes({ queues: [queueChanges(1, { noted })] }));
+    const damaged = (await damagedRange("index"))!;
+    await store.commit(changes({ dropped: [damaged] }));
+    await maintainToTheEnd(store);
+    await close();
+    expect(await rowCounts()).toMatchObject({ index: 2, notes: 2, garbage: 0 });
+    await open();
+    expect(everything(store, 1).filter(({ note }) => note !== undefined)).toHaveLength(2);
+  });
+
   test("what is damaged can be dropped, and the queue goes on behind it", async () => {
     const damaged = (await damagedRange("index"))!;
     await store.commit(changes({ dropped: [damaged] }));
@@ -328,7 +365,7 @@ describe("what is no longer needed", () => {
     await store.commit(settled(1, ...range(1, 100)));
     await store.commit(settled(1, 150));
     await close();
-    expect(await rowCounts()).toEqual({ messages: 1, refs: 1, index: 1, state: 1, garbage: 0 });
+    expect(await rowCounts()).toEqual({ ...noRows, messages: 1, refs: 1, index: 1, state: 1 });
     await open();
     await store.commit(settled(1, ...range(101, 149), ...range(151, 200)));
     await close();
@@ -532,6 +569,32 @@ describe("memory", () => {
     expect(seqs(everything(store, 1))).toEqual(
       range(1, 50_000).filter((seq) => seq % 100 !== 50 && seq % 100 !== 51),
     );
+  });
+
+  test("of long notes only so many are read in one call", async () => {
+    await open();
+    const note = Buffer.alloc(60_000);
+    await store.commit(published(1, 1, 100, { note }));
+    expect(seqs(store.load(1, 0, 100, 1000, 1e9))).toEqual(range(1, 18));
+    const { entries, nextSeq } = store.scan(1, 0, 100, 1000);
+    expect(seqs(entries)).toEqual(range(1, 18));
+    expect(nextSeq).toBe(19);
+  });
+
+  test("of an index that is long only so much is read in one call of scanning", async () => {
+    await open();
+    const spread = (first: number) =>
+      range(first, first + 4095).map((seq) => entry(3 * seq, 3 * seq, { bytes: seq % 7, expiresAt: seq }));
+    for (let first = 1; first < 40 * 4096; first += 4096) {
+      const appended = spread(first);
+      const messages = appended.map(({ messageId }) => ({ id: messageId, envelope: new Uint8Array() }));
+      await store.commit(changes({ messages, queues: [queueChanges(1, { appended })] }));
+    }
+    const { entries, nextSeq } = store.scan(1, 0, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY);
+    expect(entries.length).toBeGreaterThan(4096);
+    expect(entries.length).toBeLessThan(8 * 4096);
+    expect(nextSeq).toBe(entries.at(-1)!.seq + 1);
+    expect(seqs(scanned(store, 1, 100_000))).toEqual(range(1, 40 * 4096).map((seq) => 3 * seq));
   });
 
   test("the longest read is known", async () => {

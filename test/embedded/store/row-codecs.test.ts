@@ -5,13 +5,16 @@ import { encodeMessageRow, MessageRowReader } from "../../../server/embedded/sto
 import {
   bitmapBytes,
   decodeCounters,
+  decodeNote,
   decodeRecord,
   decodeReferences,
   decodeState,
   encodeCounters,
+  encodeNote,
   encodeRecord,
   encodeReferences,
   encodeState,
+  type RunState,
 } from "../../../server/embedded/store/lmdb/small-rows.ts";
 import { readU64, writeU64 } from "../../../server/embedded/store/lmdb/u64.ts";
 import type { NewEntry } from "../../../server/embedded/store/store.ts";
@@ -208,6 +211,44 @@ describe("a row of the index", () => {
     expect(endOfRun([entry(1), entry(2), entry(2 ** 32)], 0)).toBe(3);
     expect(endOfRun([entry(1, 2 ** 40), entry(2, 2 ** 40 + 5), entry(3, 2 ** 39)], 0)).toBe(2);
   });
+
+  describe("of a queue whose messages do not expire", () => {
+    const entry = (seq: number, messageId: number, more: Partial<NewEntry> = {}): NewEntry => ({
+      seq,
+      messageId,
+      flags: 0,
+      bytes: 100,
+      priority: 0,
+      expiresAt: 0,
+      note: undefined,
+      ...more,
+    });
+    const row = (...entries: NewEntry[]) =>
+      Buffer.from(encodeIndexRow(7, entries, 0, entries.length)).toString("hex");
+
+    test("is what it was before there were times and notes", () => {
+      expect(row(entry(5, 2 ** 33), entry(6, 2 ** 33 + 1), entry(7, 2 ** 33 + 2))).toBe(
+        "4c926503030000000700000002000000000000000200000064000000",
+      );
+      expect(row(entry(5, 9, { flags: 1, priority: 3 }), entry(8, 4, { bytes: 70 }))).toBe(
+        "7990a30002000000380000000300000004000000000000000000000000000000030000000500000000000000" +
+          "640000004600000001000300",
+      );
+    });
+
+    test("is the same if they have notes, which lie elsewhere", () => {
+      expect(row(entry(5, 1, { note: new Uint8Array(9) }))).toBe(row(entry(5, 1)));
+    });
+
+    test("grows by eight bytes if they all expire at the same time, else by eight bytes each", () => {
+      const entries = [1, 2, 3].map((id) => entry(id, id));
+      const length = row(...entries).length / 2;
+      expect(row(...entries.map((plain) => ({ ...plain, expiresAt: 5 }))).length / 2).toBe(length + 8);
+      expect(row(...entries.map((plain) => ({ ...plain, expiresAt: plain.seq }))).length / 2).toBe(
+        length + 24,
+      );
+    });
+  });
 });
 
 describe("the small rows", () => {
@@ -217,18 +258,42 @@ describe("the small rows", () => {
         count: fc.constant(count),
         settled: fc.uint8Array({ minLength: bitmapBytes(count), maxLength: bitmapBytes(count) }),
         attempts: fc.array(fc.tuple(fc.nat(count - 1), u32), { maxLength: 5 }).map((pairs) => new Map(pairs)),
+        noted: fc.option(fc.uint8Array({ minLength: bitmapBytes(count), maxLength: bitmapBytes(count) }), {
+          nil: undefined,
+        }),
         bit: fc.nat(),
       }),
     );
     fc.assert(
-      fc.property(state, ({ count, settled, attempts, bit }) => {
-        const bytes = encodeState({ settled, attempts }, count, 99);
+      fc.property(state, ({ count, settled, attempts, noted, bit }) => {
+        const bytes = encodeState({ settled, attempts, noted }, count, 99);
         const read = decodeState(elsewhere(bytes), count, 99);
         expect(read?.settled).toEqual(settled);
         expect(read?.attempts ?? new Map()).toEqual(attempts);
+        expect(read?.noted).toEqual(noted);
         expect(decodeState(flipped(bytes, bit), count, 99)).toBeUndefined();
         expect(decodeState(bytes, count, 98)).toBeUndefined();
         expect(decodeState(bytes, count + 1, 99)).toBeUndefined();
+      }),
+    );
+  });
+
+  test("the state of a run without notes is what it was before there were any", () => {
+    const state = { settled: new Uint8Array([5, 0, 0, 0]), attempts: undefined, noted: undefined };
+    const hex = (value: RunState) => Buffer.from(encodeState(value, 3, 99)).toString("hex");
+    expect(hex(state)).toBe("555a5964030000000000000005000000");
+    expect(hex({ ...state, attempts: new Map([[1, 3]]) })).toBe(
+      "612205c80300000001000000050000000100000003000000",
+    );
+  });
+
+  test("a note comes back, and is found out when damaged or of another entry", () => {
+    fc.assert(
+      fc.property(fc.uint8Array(), fc.nat(), (note, bit) => {
+        const bytes = encodeNote(note, 77);
+        expect(decodeNote(elsewhere(bytes), 77)).toEqual(note);
+        expect(decodeNote(flipped(bytes, bit), 77)).toBeUndefined();
+        expect(decodeNote(bytes, 78)).toBeUndefined();
       }),
     );
   });

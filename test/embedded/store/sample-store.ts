@@ -10,8 +10,8 @@ import { LmdbStore } from "../../../server/embedded/store/lmdb-store.ts";
 import { type Changes, entryFlags, type NewEntry } from "../../../server/embedded/store/store.ts";
 
 /**
- * A store with something of everything: queues "a" and "b" that share messages, partly settled runs, attempts, a dropped
- * range that is not deleted yet, large messages, and what a transient queue has left.
+ * A store with something of everything: queues "a" and "b" that share messages, partly settled runs, attempts, times and notes,
+ * a dropped range that is not deleted yet, large messages, and what a transient queue has left.
  */
 
 export const rounds = 40;
@@ -19,8 +19,14 @@ export const perRound = 25;
 const firstDropped = 201;
 const lastDropped = 300;
 
+/** The last one lies at the end of the file, as no other place is large enough: cutting that off leaves LMDB's own pages. */
+function size(id: number): number {
+  if (id === rounds * perRound) return 100_000;
+  return id % 90 === 0 ? 9000 : 30 + (id % 100);
+}
+
 function envelope(id: number): Buffer {
-  const bytes = Buffer.alloc(id % 90 === 0 ? 9000 : 30 + (id % 100), id % 251);
+  const bytes = Buffer.alloc(size(id), id % 251);
   bytes.write(`message ${id};`);
   return bytes;
 }
@@ -41,6 +47,24 @@ export function heldBySample(queue: "a" | "b"): number[] {
   return all.filter((seq) => !(queue === "a" ? isSettledInA(seq) : isDroppedFromB(seq)));
 }
 
+/** Those of every third round expire together, of the others one in five. */
+function expiresAt(seq: number): number {
+  const round = Math.ceil(seq / perRound);
+  if (round % 3 === 0) return 1_900_000_000_000;
+  return seq % 5 === 0 ? 1_900_000_000_000 + seq : 0;
+}
+
+/** In both queues: given with the entry, and to some of queue "a" later. */
+function note(queue: "a" | "b", seq: number): Buffer | undefined {
+  if (seq % 20 === 9) return Buffer.from(`note ${seq}`);
+  return queue === "a" && seq % 20 === 11 ? Buffer.from(`late note ${seq}`) : undefined;
+}
+
+/** The entries that have one. */
+export function notedInSample(queue: "a" | "b"): number[] {
+  return heldBySample(queue).filter((seq) => note(queue, seq) !== undefined);
+}
+
 function counters(held: readonly number[], nextSeq: number) {
   const present = held.filter((seq) => seq < nextSeq);
   return {
@@ -55,7 +79,7 @@ function records(): Changes["records"] {
   return [
     { key: "exchange/events", value: { type: "topic", autoDelete: false, internal: false, ...args } },
     { key: "queue/a", value: { id: 1, autoDelete: false, ...args } },
-    { key: "queue/b", value: { id: 2, autoDelete: false, arguments: { "x-kept": true } } },
+    { key: "queue/b", value: { id: 2, autoDelete: false, arguments: { maxLength: 5000 } } },
     { key: "binding/1", value: { exchange: "events", queue: "a", routingKey: "#", ...args } },
     { key: "binding/2", value: { exchange: "events", queue: "b", routingKey: "#", ...args } },
     { key: "engine/reserved-queue-ids", value: 1001 },
@@ -76,8 +100,8 @@ export async function writeSample(directory: string): Promise<void> {
         flags: 0,
         bytes: envelope(id).length,
         priority: 0,
-        expiresAt: 0,
-        note: undefined,
+        expiresAt: expiresAt(id),
+        note: note("b", id),
       };
     });
     const transient = appended.slice(0, 3).map((entry) => ({ ...entry, flags: entryFlags.transient }));
@@ -103,7 +127,7 @@ export async function writeSample(directory: string): Promise<void> {
         appended: [],
         settled: all.filter(isSettledInA).map((seq) => ({ seq, messageId: seq })),
         attempted: [{ seq: 1, attempts: 3 }],
-        noted: [],
+        noted: all.filter((seq) => seq % 20 === 11).map((seq) => ({ seq, note: note("a", seq) })),
       },
       {
         queue: 2,
@@ -120,16 +144,35 @@ export async function writeSample(directory: string): Promise<void> {
   await store.close({ clean: true });
 }
 
-/** What the store gives out, by queue: seqs, after it was held that each has the right envelope. */
-export async function readSample(directory: string): Promise<{ a: number[]; b: number[]; clean: boolean }> {
+interface ReadSample {
+  a: number[];
+  b: number[];
+  clean: boolean;
+}
+
+/**
+ * What the store gives out, by queue: seqs, after it was held that each has the right envelope and time, and the right note or,
+ * if `notes` is given, none: then it is added there.
+ */
+export async function readSample(
+  directory: string,
+  notes?: { a: number[]; b: number[] },
+): Promise<ReadSample> {
   const store = new LmdbStore({ directory });
   const { clean, records: found } = await store.open();
-  const read = (name: string) => {
+  const read = (name: "a" | "b") => {
     const { id } = (found.get(`queue/${name}`) ?? { id: 0 }) as { id: number };
     const loaded = store.load(id, 0, Number.POSITIVE_INFINITY, 1_000_000, Number.POSITIVE_INFINITY);
     for (const entry of loaded) {
       if (!envelope(entry.messageId).equals(entry.envelope))
         throw new Error(`message ${entry.messageId} is not itself`);
+      const { seq } = entry;
+      if (entry.expiresAt !== expiresAt(seq)) throw new Error(`entry ${seq} expires at another time`);
+      if (notes !== undefined && entry.note === undefined) continue;
+      const expected = note(name, seq);
+      if (entry.note === undefined ? expected !== undefined : !expected?.equals(entry.note))
+        throw new Error(`entry ${seq} of ${name} has another note`);
+      if (entry.note !== undefined) notes?.[name].push(seq);
     }
     return loaded.map(({ seq }) => seq);
   };

@@ -1,13 +1,29 @@
-import type { DroppedRange, NewEntry, NewMessage, QueueChanges, QueueId, RecordChange } from "../store.ts";
+import {
+  type DroppedRange,
+  maxNoteBytes,
+  type NewEntry,
+  type NewMessage,
+  type QueueChanges,
+  type QueueId,
+  type RecordChange,
+} from "../store.ts";
 import { runSeed } from "./checksum.ts";
 import { Writes } from "./environment.ts";
 import { encodeIndexRow, endOfRun } from "./index-row.ts";
 import { IndexRun } from "./index-run.ts";
-import { endOfTime, messageKey, queueKey, rangeKey, runKey } from "./keys.ts";
+import { endOfTime, messageKey, noteKey, queueKey, rangeKey, runKey } from "./keys.ts";
 import { encodeMessageRow, type MessageBatch, maxIdSpan } from "./message-row.ts";
 import { MessageRowState } from "./message-row-state.ts";
+import type { NotesUnderWay } from "./notes-under-way.ts";
 import type { RowCache } from "./row-cache.ts";
-import { encodeCounters, encodeMarker, encodeRecord, encodeReferences, encodeState } from "./small-rows.ts";
+import {
+  encodeCounters,
+  encodeMarker,
+  encodeNote,
+  encodeRecord,
+  encodeReferences,
+  encodeState,
+} from "./small-rows.ts";
 import type { StoredRows } from "./stored-rows.ts";
 
 /** A row of messages is cut before it gets longer than this; one message may be longer. */
@@ -28,16 +44,18 @@ export class CommitBuilder {
   readonly shrunkMessageRows: MessageRowState[] = [];
   readonly #rows: StoredRows;
   readonly #cache: RowCache;
+  readonly #notes: NotesUnderWay;
   readonly #changedRuns: IndexRun[] = [];
   readonly #changedMessageRows: MessageRowState[] = [];
   /** What the last entry was found in: the next one mostly is in the same. */
   #run: IndexRun | undefined;
   #messageRow: MessageRowState | undefined;
 
-  constructor(commit: number, rows: StoredRows, cache: RowCache) {
+  constructor(commit: number, rows: StoredRows, cache: RowCache, notes: NotesUnderWay) {
     this.commit = commit;
     this.#rows = rows;
     this.#cache = cache;
+    this.#notes = notes;
   }
 
   /** Adds messages with the entries that refer to them. */
@@ -46,7 +64,11 @@ export class CommitBuilder {
     for (const { queue, appended } of queues) {
       for (let from = 0; from < appended.length; ) {
         const to = endOfRun(appended, from);
-        this.putRun(queue, appended, from, to);
+        const run = this.putRun(queue, appended, from, to);
+        for (let i = from; i < to; i++) {
+          const { note } = appended[i]!;
+          if (note !== undefined) this.#putNote(run, i - from, appended[i]!.seq, note);
+        }
         from = to;
       }
     }
@@ -100,6 +122,7 @@ export class CommitBuilder {
     if (run === undefined) return;
     const ordinal = run.ordinalOf(seq);
     if (ordinal < 0 || !run.settle(ordinal)) return;
+    if (run.removeNote(ordinal)) this.writes.remove("notes", noteKey(queue, seq));
     this.#changed(run);
     this.#release(messageId);
   }
@@ -112,6 +135,30 @@ export class CommitBuilder {
     run.attempts ??= new Map();
     run.attempts.set(ordinal, attempts);
     this.#changed(run);
+  }
+
+  /** Gives the entry a note in place of the one there is, or takes that away. */
+  note(queue: QueueId, seq: number, note: Uint8Array | undefined): void {
+    const run = this.#runOf(queue, seq);
+    if (run === undefined) return;
+    const ordinal = run.ordinalOf(seq);
+    if (ordinal < 0 || run.isSettled(ordinal)) return;
+    if (note !== undefined) this.#putNote(run, ordinal, seq, note);
+    else if (run.removeNote(ordinal)) {
+      this.writes.remove("notes", noteKey(queue, seq));
+      this.#changed(run);
+    }
+  }
+
+  /** The entry's note, which lies where it was, goes with another run from now on. */
+  keepNote(run: IndexRun, seq: number): void {
+    run.addNote(run.ordinalOf(seq));
+    this.#changed(run);
+  }
+
+  /** Removes a note that belongs to nothing. */
+  removeNote(queue: QueueId, seq: number): void {
+    this.writes.remove("notes", noteKey(queue, seq));
   }
 
   /** Settles what has not survived the restart, should there be any in this run. */
@@ -194,6 +241,15 @@ export class CommitBuilder {
       bytes += envelope.length;
     }
     this.putMessageRow({ ids, envelopes, references }, from, messages.length);
+  }
+
+  #putNote(run: IndexRun, ordinal: number, seq: number, note: Uint8Array): void {
+    if (note.length > maxNoteBytes) throw new RangeError(`a note takes ${note.length} bytes`);
+    const row = encodeNote(note, runSeed(run.queue, seq));
+    this.writes.put("notes", noteKey(run.queue, seq), row);
+    this.#notes.put(run.queue, seq, row, this.commit);
+    run.addNote(ordinal);
+    this.#changed(run);
   }
 
   #runOf(queue: QueueId, seq: number): IndexRun | undefined {

@@ -1,34 +1,40 @@
 import { type LoadedEntry, type QueueId, type Scan, type StoredEntry, StoreError } from "../store.ts";
+import { runSeed } from "./checksum.ts";
 import type { DroppedRanges } from "./dropped-ranges.ts";
 import type { Environment } from "./environment.ts";
 import { IndexRowReader } from "./index-row.ts";
 import type { IndexRun } from "./index-run.ts";
-import { endOfTime, readRunFirstSeq, readRunQueue, runKey } from "./keys.ts";
+import { endOfTime, noteKey, readRunFirstSeq, readRunQueue, runKey } from "./keys.ts";
 import type { MessageRowReader } from "./message-row.ts";
+import type { NotesUnderWay } from "./notes-under-way.ts";
+import { decodeNote } from "./small-rows.ts";
 import type { StoredRows } from "./stored-rows.ts";
 
 /** Reads entries back: what is flushed, less what commits under way have settled. */
 export class EntryLoader {
   readonly #environment: Environment;
   readonly #rows: StoredRows;
+  readonly #notes: NotesUnderWay;
   readonly #dropped: DroppedRanges;
 
-  constructor(environment: Environment, rows: StoredRows, dropped: DroppedRanges) {
+  constructor(environment: Environment, rows: StoredRows, notes: NotesUnderWay, dropped: DroppedRanges) {
     this.#environment = environment;
     this.#rows = rows;
+    this.#notes = notes;
     this.#dropped = dropped;
   }
 
   load(queue: QueueId, fromSeq: number, toSeq: number, maxEntries: number, maxBytes: number): LoadedEntry[] {
     const window = new MessageWindow(this.#rows, queue, toSeq, maxEntries, maxBytes);
     this.#fill(window, fromSeq);
+    this.#readNotes(window);
     return window.entries;
   }
 
   scan(queue: QueueId, fromSeq: number, toSeq: number, maxEntries: number): Scan {
     const window = new IndexWindow(queue, toSeq, maxEntries);
     const nextSeq = this.#fill(window, fromSeq);
-    return { entries: window.entries, nextSeq };
+    return { nextSeq: this.#readNotes(window) ?? nextSeq, entries: window.entries };
   }
 
   /** Returns where to go on, if not everything was looked at. */
@@ -81,6 +87,29 @@ export class EntryLoader {
       if (this.#dropped.endAround(window.queue, seq) !== undefined) return seq;
       const attempts = run.attempts?.get(known) ?? 0;
       if (!window.add(row, ordinal, seq, attempts)) return window.stopAtDamage(seq, seq);
+      if (run.hasNote(known)) window.noted.push(window.entries.length - 1);
+    }
+    return undefined;
+  }
+
+  /**
+   * Adds the notes; what there is too much of, or cannot be read, is left for the next call: where that begins is returned.
+   * After everything else, because the row of messages that is being read would not outlast it.
+   */
+  #readNotes(window: Window): number | undefined {
+    const { queue, entries } = window;
+    let bytes = 0;
+    for (const at of window.noted) {
+      const entry = entries[at]!;
+      const { seq } = entry;
+      const row = this.#notes.get(queue, seq) ?? this.#environment.get("notes", noteKey(queue, seq));
+      const note = row && decodeNote(row, runSeed(queue, seq));
+      if (note === undefined || bytes > maxNotesBytes) {
+        entries.length = at;
+        return note === undefined ? window.stopAtDamage(seq, seq) : seq;
+      }
+      entry.note = note;
+      bytes += note.length;
     }
     return undefined;
   }
@@ -102,11 +131,18 @@ const maxTouchedBytes = 4 * 1024 * 1024;
 /** And after so much of the index, if that is all that is read. */
 const maxScannedBytes = 512 * 1024;
 
+/** And once its notes take more than this. */
+const maxNotesBytes = 1024 * 1024;
+
+type Writable<Type> = { -readonly [Key in keyof Type]: Type[Key] };
+
 /** What is asked for, and what has been found of it. */
 abstract class Window<Found extends StoredEntry = StoredEntry> {
   readonly queue: QueueId;
   readonly toSeq: number;
-  readonly entries: Found[] = [];
+  readonly entries: Writable<Found>[] = [];
+  /** Places in `entries` of those that have a note. */
+  readonly noted: number[] = [];
   isFull = false;
 
   constructor(queue: QueueId, toSeq: number) {

@@ -5,7 +5,16 @@ import { readU64, writeU64 } from "./u64.ts";
 
 /** The only file that knows lmdb-js. What it relies on is explained, with sources, in docs/design/0002-storage.md. */
 
-export const tableNames = ["messages", "refs", "index", "state", "counters", "records", "garbage"] as const;
+export const tableNames = [
+  "messages",
+  "refs",
+  "index",
+  "state",
+  "notes",
+  "counters",
+  "records",
+  "garbage",
+] as const;
 export type TableName = (typeof tableNames)[number];
 type Table = Database<Uint8Array, Uint8Array>;
 

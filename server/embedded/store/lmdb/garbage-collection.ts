@@ -1,8 +1,9 @@
+import type { QueueId } from "../store.ts";
 import type { CommitBuilder } from "./commit-builder.ts";
 import type { DroppedRanges } from "./dropped-ranges.ts";
 import type { Environment } from "./environment.ts";
-import { IndexRowReader } from "./index-row.ts";
-import { readRunFirstSeq, readRunQueue, runKey } from "./keys.ts";
+import { IndexRowReader, maxRunEntries } from "./index-row.ts";
+import { noteKey, readNoteQueue, readNoteSeq, readRunFirstSeq, readRunQueue, runKey } from "./keys.ts";
 import type { StoredRows } from "./stored-rows.ts";
 
 const stepRows = 64;
@@ -39,7 +40,10 @@ export class GarbageCollection {
       const row = IndexRowReader.read(value, queue, firstSeq);
       if (row === undefined || this.#rows.runOf(row) === undefined) {
         // Damaged: what it referred to cannot be known any more.
-        if (firstSeq >= from) builder.removeRun(queue, firstSeq);
+        if (firstSeq >= from) {
+          builder.removeRun(queue, firstSeq);
+          this.#removeNotes(builder, queue, firstSeq);
+        }
         continue;
       }
       for (let ordinal = row.ordinalFrom(from); ordinal < row.count; ordinal++) {
@@ -52,5 +56,17 @@ export class GarbageCollection {
     builder.forget(garbage);
     this.#dropped.delete(garbage);
     return true;
+  }
+
+  /** Removes the notes of a damaged run, which reached as far as the next one at most. */
+  #removeNotes(builder: CommitBuilder, queue: QueueId, firstSeq: number): void {
+    const [next] = this.#environment.keys("index", runKey(queue, firstSeq + 1), 1);
+    const isLast = next === undefined || readRunQueue(next) !== queue;
+    const end = isLast ? Number.POSITIVE_INFINITY : readRunFirstSeq(next);
+    for (const key of this.#environment.keys("notes", noteKey(queue, firstSeq), maxRunEntries)) {
+      const seq = readNoteSeq(key);
+      if (readNoteQueue(key) !== queue || seq >= end) return;
+      builder.removeNote(queue, seq);
+    }
   }
 }

@@ -22,6 +22,8 @@ export class IndexRun {
   readonly seqDeltas: Uint32Array | undefined;
   readonly settled: Uint8Array;
   attempts: Map<number, number> | undefined;
+  /** Bitmap of entries that have a note; undefined if none ever had. */
+  noted: Uint8Array | undefined;
   /** Entries that are not settled. */
   live: number;
   /** There is a row in `state`, or will be when the commits under way are done. */
@@ -52,12 +54,14 @@ export class IndexRun {
     this.seqDeltas = seqDeltas;
     this.settled = state?.settled ?? new Uint8Array(bitmapBytes(count));
     this.attempts = state?.attempts;
+    this.noted = state?.noted;
     this.live = state === undefined ? count : count - countBits(state.settled);
     this.hasStateRow = state !== undefined;
   }
 
   get memoryBytes(): number {
-    return 250 + this.settled.length + (this.seqDeltas?.byteLength ?? 0) + 40 * (this.attempts?.size ?? 0);
+    const bitmaps = this.settled.length + (this.noted?.length ?? 0);
+    return 250 + bitmaps + (this.seqDeltas?.byteLength ?? 0) + 40 * (this.attempts?.size ?? 0);
   }
 
   /** -1 if no entry of the run has this seq. */
@@ -89,6 +93,22 @@ export class IndexRun {
     this.settled[at]! |= bit;
     this.live--;
     this.attempts?.delete(ordinal);
+    return true;
+  }
+
+  hasNote(ordinal: number): boolean {
+    return this.noted !== undefined && (this.noted[ordinal >>> 3]! & (1 << (ordinal & 7))) !== 0;
+  }
+
+  addNote(ordinal: number): void {
+    this.noted ??= new Uint8Array(bitmapBytes(this.count));
+    this.noted[ordinal >>> 3]! |= 1 << (ordinal & 7);
+  }
+
+  /** False if there was none. */
+  removeNote(ordinal: number): boolean {
+    if (!this.hasNote(ordinal)) return false;
+    this.noted![ordinal >>> 3]! &= ~(1 << (ordinal & 7));
     return true;
   }
 

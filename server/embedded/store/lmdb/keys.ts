@@ -31,6 +31,14 @@ export function readRunFirstSeq(key: Uint8Array): number {
   return readU64(key, 8);
 }
 
+/** Key of `notes`. */
+export function noteKey(queue: QueueId, seq: number): Uint8Array {
+  return runKey(queue, seq);
+}
+
+export const readNoteQueue = readRunQueue;
+export const readNoteSeq = readRunFirstSeq;
+
 /** Key of `counters`. */
 export function queueKey(queue: QueueId): Uint8Array {
   const key = Buffer.allocUnsafe(8);

@@ -8,9 +8,10 @@ import { MessageRowReader, maxIdSpan } from "./message-row.ts";
 import type { MessageRowState } from "./message-row-state.ts";
 import type { RowCache } from "./row-cache.ts";
 
-/** An entry that is still there, and how often it was handed out. */
+/** An entry that is still there, how often it was handed out, and whether there is a note to it. */
 export interface LiveEntry extends NewEntry {
   readonly attempts: number;
+  readonly hasNote: boolean;
 }
 
 /**
@@ -40,7 +41,10 @@ export function mergeRuns(
     run.commit = builder.commit;
     builder.retiredRuns.push(run);
   }
-  for (const entry of entries) if (entry.attempts > 0) builder.attempt(queue, entry.seq, entry.attempts);
+  for (const { seq, attempts, hasNote } of entries) {
+    if (attempts > 0) builder.attempt(queue, seq, attempts);
+    if (hasNote) builder.keepNote(merged, seq);
+  }
   return true;
 }
 

@@ -134,6 +134,7 @@ class Group {
         expiresAt: row.expiresAt(ordinal),
         note: undefined,
         attempts: run.attempts?.get(ordinal) ?? 0,
+        hasNote: run.hasNote(ordinal),
       });
     }
   }

@@ -6,6 +6,8 @@ import { readU64, writeU64 } from "./u64.ts";
  * The rows besides messages and index. Each begins with its checksum.
  *
  *     state     4 u32 count · 8 u32 n · bitmap of settled entries, padded to four bytes · n × (u32 ordinal, u32 attempts)
+ *               · bitmap of entries with a note, if there were any
+ *     notes     4 the note
  *     refs      4 u32 count · 8 u32 width in bytes (1, 2 or 4) · count × remaining references
  *     counters  4 u64 next seq · 12 u64 messages · 20 u64 bytes         (big-endian)
  *     records   4 JSON
@@ -21,12 +23,15 @@ export interface RunState {
   readonly settled: Uint8Array;
   /** Ordinal → attempts. */
   readonly attempts: Map<number, number> | undefined;
+  /** Bitmap of entries that have a note. */
+  readonly noted: Uint8Array | undefined;
 }
 
 export function encodeState(state: RunState, count: number, seed: number): Uint8Array {
   const attempts = state.attempts?.size ?? 0;
   const bits = bitmapBytes(count);
-  const row = Buffer.allocUnsafe(12 + bits + 8 * attempts);
+  const attemptsEnd = 12 + bits + 8 * attempts;
+  const row = Buffer.allocUnsafe(attemptsEnd + (state.noted?.length ?? 0));
   const view = new DataView(row.buffer, row.byteOffset, row.length);
   view.setUint32(4, count, true);
   view.setUint32(8, attempts, true);
@@ -39,6 +44,7 @@ export function encodeState(state: RunState, count: number, seed: number): Uint8
       at += 8;
     }
   }
+  if (state.noted !== undefined) row.set(state.noted, attemptsEnd);
   return seal(row, seed);
 }
 
@@ -50,13 +56,23 @@ export function decodeState(row: Uint8Array, count: number, seed: number): RunSt
   const bits = bitmapBytes(count);
   const settled = new Uint8Array(row.subarray(12, 12 + bits));
   const length = view.getUint32(8, true);
-  if (length === 0) return { settled, attempts: undefined };
-  const attempts = new Map<number, number>();
-  for (let i = 0; i < length; i++) {
-    const at = 12 + bits + 8 * i;
-    attempts.set(view.getUint32(at, true), view.getUint32(at + 4, true));
-  }
-  return { settled, attempts };
+  const attemptsEnd = 12 + bits + 8 * length;
+  const attempts = length === 0 ? undefined : new Map<number, number>();
+  for (let at = 12 + bits; at < attemptsEnd; at += 8)
+    attempts!.set(view.getUint32(at, true), view.getUint32(at + 4, true));
+  const noted = row.length > attemptsEnd ? new Uint8Array(row.subarray(attemptsEnd)) : undefined;
+  return { settled, attempts, noted };
+}
+
+export function encodeNote(note: Uint8Array, seed: number): Uint8Array {
+  const row = Buffer.allocUnsafe(checksumBytes + note.length);
+  row.set(note, checksumBytes);
+  return seal(row, seed);
+}
+
+/** A copy. @returns undefined if the row is damaged. */
+export function decodeNote(row: Uint8Array, seed: number): Uint8Array | undefined {
+  return isIntact(row, seed) ? new Uint8Array(row.subarray(checksumBytes)) : undefined;
 }
 
 export function encodeReferences(remaining: Uint32Array, seed: number): Uint8Array {

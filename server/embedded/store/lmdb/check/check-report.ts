@@ -9,6 +9,8 @@ export type ProblemKind =
   | "order"
   /** A queue has entries whose messages are not stored. */
   | "missing-messages"
+  /** A queue has entries of which something is known that cannot be read. */
+  | "missing-notes"
   /** Messages to which another number of entries refers than is noted. */
   | "references"
   /** A row that belongs to nothing. */

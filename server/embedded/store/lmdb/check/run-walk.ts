@@ -25,6 +25,11 @@ export function isSettled(state: RunState | undefined, ordinal: number): boolean
   return state !== undefined && (state.settled[ordinal >>> 3]! & (1 << (ordinal & 7))) !== 0;
 }
 
+export function hasNote(state: RunState | undefined, ordinal: number): boolean {
+  const noted = state?.noted;
+  return noted !== undefined && (noted[ordinal >>> 3]! & (1 << (ordinal & 7))) !== 0;
+}
+
 /** Distinguishes runs. */
 export function runName(queue: QueueId, firstSeq: number): string {
   return `${queue}/${firstSeq}`;

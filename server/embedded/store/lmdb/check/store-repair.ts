@@ -1,9 +1,9 @@
 import type { QueueCounters, QueueId } from "../../store.ts";
 import { entryFlags } from "../../store.ts";
-import { runSeed } from "../checksum.ts";
+import { isIntact, runSeed } from "../checksum.ts";
 import { type Environment, type TableName, Writes } from "../environment.ts";
 import { maxRunEntries } from "../index-row.ts";
-import { endOfTime, messageKey, queueKey, readRunQueue } from "../keys.ts";
+import { endOfTime, messageKey, noteKey, queueKey, readRunQueue } from "../keys.ts";
 import {
   bitmapBytes,
   encodeCounters,
@@ -11,11 +11,12 @@ import {
   encodeRecord,
   encodeReferences,
   encodeState,
+  type RunState,
 } from "../small-rows.ts";
 import { readU64 } from "../u64.ts";
 import { type CountedRow, type DeadEntries, takeCensus } from "./message-census.ts";
 import { rescueRecords } from "./record-rescue.ts";
-import { isSettled, runName, type StoredRun, walkRuns } from "./run-walk.ts";
+import { hasNote, isSettled, runName, type StoredRun, walkRuns } from "./run-walk.ts";
 import type { Findings } from "./store-check.ts";
 import { walkTable } from "./table-walk.ts";
 
@@ -107,13 +108,16 @@ export class StoreRepair {
 
   async #copyRun(run: StoredRun, dead: DeadEntries | undefined): Promise<void> {
     const { queue, firstSeq, row } = run;
-    const settled = run.state?.settled ?? new Uint8Array(bitmapBytes(row.count));
-    const attempts = run.state?.attempts;
+    const state = run.state ?? {
+      settled: new Uint8Array(bitmapBytes(row.count)),
+      attempts: undefined,
+      noted: undefined,
+    };
+    const { settled, attempts } = state;
     if (dead !== undefined) {
       for (let i = 0; i < settled.length; i++) settled[i]! |= dead.bits[i]!;
       if (attempts !== undefined)
-        for (const ordinal of attempts.keys())
-          if (isSettled({ settled, attempts }, ordinal)) attempts.delete(ordinal);
+        for (const ordinal of attempts.keys()) if (isSettled(state, ordinal)) attempts.delete(ordinal);
       if (dead.lost.length > 0) this.#losses.push(`${this.#nameOf(queue)}: ${lostEntries(dead)}`);
     }
     const tally = this.#tallies.get(queue) ?? { messages: 0, bytes: 0, nextSeq: 1 };
@@ -121,7 +125,7 @@ export class StoreRepair {
     tally.nextSeq = Math.max(tally.nextSeq, row.lastSeq + 1);
     let live = 0;
     for (let ordinal = 0; ordinal < row.count; ordinal++) {
-      if (isSettled({ settled, attempts }, ordinal)) continue;
+      if (isSettled(state, ordinal)) continue;
       live++;
       if ((row.flagsAt(ordinal) & entryFlags.transient) !== 0 || this.#isDropped(queue, row.seqAt(ordinal)))
         continue;
@@ -130,13 +134,57 @@ export class StoreRepair {
     }
     if (live === 0) return;
     await this.#put("index", run.key, run.value);
-    if (dead === undefined && run.stateValue !== undefined) await this.#put("state", run.key, run.stateValue);
-    else if (live < row.count)
-      await this.#put(
-        "state",
-        run.key,
-        encodeState({ settled, attempts }, row.count, runSeed(queue, firstSeq)),
+    const { noted, isAsBefore } = await this.#copyNotes(run, state);
+    if (dead === undefined && isAsBefore) {
+      if (run.stateValue !== undefined) await this.#put("state", run.key, run.stateValue);
+    } else {
+      const value = encodeState({ settled, attempts, noted }, row.count, runSeed(queue, firstSeq));
+      await this.#put("state", run.key, value);
+    }
+  }
+
+  /** Returns which of the run's entries have a note, and whether that is what its state says. */
+  async #copyNotes(
+    { queue, row, isStateLost }: StoredRun,
+    state: RunState,
+  ): Promise<{ noted: Uint8Array | undefined; isAsBefore: boolean }> {
+    const noted = new Uint8Array(bitmapBytes(row.count));
+    const lost: number[] = [];
+    let count = 0;
+    for (let ordinal = 0; ordinal < row.count; ordinal++) {
+      if (isSettled(state, ordinal) || (!isStateLost && !hasNote(state, ordinal))) continue;
+      const seq = row.seqAt(ordinal);
+      const value = this.#intactNote(queue, seq);
+      if (value === undefined) {
+        if (!isStateLost) lost.push(seq);
+        continue;
+      }
+      await this.#put("notes", noteKey(queue, seq), value);
+      noted[ordinal >>> 3]! |= 1 << (ordinal & 7);
+      count++;
+    }
+    if (lost.length > 0) {
+      const what = "why they failed and until when they wait, if they do, is not known any more";
+      this.#losses.push(
+        `${this.#nameOf(queue)}: ${what}: ${lost.length} messages, entries ${rangesOf(lost)}`,
       );
+    }
+    return {
+      noted: count === 0 ? undefined : noted,
+      isAsBefore: lost.length === 0 && (!isStateLost || count === 0),
+    };
+  }
+
+  #intactNote(queue: QueueId, seq: number): Uint8Array | undefined {
+    try {
+      const stored = this.#source.get("notes", noteKey(queue, seq));
+      const isSound = stored !== undefined && isIntact(stored, runSeed(queue, seq));
+      return isSound ? new Uint8Array(stored) : undefined;
+    } catch {
+      return undefined; // As if it were damaged.
+    } finally {
+      this.#source.endRead();
+    }
   }
 
   #reportRuns(): void {
@@ -203,16 +251,20 @@ export class StoreRepair {
   }
 }
 
-/** Which entries of a run are lost, in ranges. */
+/** Which entries of a run are lost. */
 function lostEntries({ lost }: DeadEntries): string {
+  const ranges = rangesOf(lost.map(({ seq }) => seq));
+  return `${lost.length} messages are lost, as they could not be read: entries ${ranges}`;
+}
+
+function rangesOf(seqs: readonly number[]): string {
   const ranges: string[] = [];
-  for (let from = 0; from < lost.length; ) {
+  for (let from = 0; from < seqs.length; ) {
     let to = from;
-    while (to + 1 < lost.length && lost[to + 1]!.seq === lost[to]!.seq + 1) to++;
-    ranges.push(from === to ? `${lost[from]!.seq}` : `${lost[from]!.seq} to ${lost[to]!.seq}`);
+    while (to + 1 < seqs.length && seqs[to + 1] === seqs[to]! + 1) to++;
+    ranges.push(from === to ? `${seqs[from]}` : `${seqs[from]} to ${seqs[to]}`);
     from = to + 1;
   }
   const shown = ranges.slice(0, 20).join(", ");
-  const more = ranges.length > 20 ? `, and ${ranges.length - 20} more ranges` : "";
-  return `${lost.length} messages are lost, as they could not be read: entries ${shown}${more}`;
+  return ranges.length > 20 ? `${shown}, and ${ranges.length - 20} more ranges` : shown;
 }

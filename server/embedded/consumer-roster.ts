@@ -17,17 +17,17 @@ interface Level {
  * that takes over as soon as the active one has settled what it has, so that the order is kept.
  */
 export class ConsumerRoster {
-  readonly #isSingle: boolean;
+  #isSingle: boolean;
   readonly #onTakeOver: () => void;
   /** In the order in which they came. */
   readonly #all: Consumer[] = [];
   /** Who gets messages, highest priority first. */
   #served: Level[] = [];
   #active: Consumer | undefined;
-  /** No longer active, but not through with what it was given: its successor waits for that. */
-  #leaving: Consumer | undefined;
+  /** No longer active, but not through with what they were given: the next active one waits for that. */
+  readonly #leaving = new Set<Consumer>();
 
-  /** `onTakeOver` is called when a single active consumer has become active. */
+  /** `onTakeOver` is called when someone gets messages who did not before, other than by {@link add}. */
   constructor(isSingle: boolean, onTakeOver: () => void) {
     this.#isSingle = isSingle;
     this.#onTakeOver = onTakeOver;
@@ -51,6 +51,27 @@ export class ConsumerRoster {
     return this.#all[0]?.options.exclusive === true;
   }
 
+  /** Whether one consumer gets everything, from now on. Each is told what it is then. */
+  setSingle(isSingle: boolean): void {
+    if (isSingle === this.#isSingle) return;
+    this.#isSingle = isSingle;
+    this.#served = [];
+    if (isSingle) {
+      for (const consumer of this.#all) this.#awaitIdle(consumer);
+      this.#elect();
+      for (const consumer of this.#all) if (consumer !== this.#active) consumer.sink.activeChanged(false);
+      return;
+    }
+    const former = this.#active;
+    this.#active = undefined;
+    this.#leaving.clear();
+    for (const consumer of this.#all) {
+      this.#serve(consumer);
+      if (consumer !== former) consumer.sink.activeChanged(true);
+    }
+    this.#onTakeOver();
+  }
+
   add(consumer: Consumer): void {
     this.#all.push(consumer);
     if (!this.#isSingle) {
@@ -68,7 +89,7 @@ export class ConsumerRoster {
     this.#all.splice(at, 1);
     if (!this.#isSingle) this.#unserve(consumer);
     else {
-      if (consumer === this.#leaving) this.#leaving = undefined;
+      this.#leaving.delete(consumer);
       if (consumer === this.#active) this.#activate(undefined);
       this.#elect();
     }
@@ -79,7 +100,7 @@ export class ConsumerRoster {
   clear(): Consumer[] {
     this.#served = [];
     this.#active = undefined;
-    this.#leaving = undefined;
+    this.#leaving.clear();
     return this.#all.splice(0);
   }
 
@@ -124,25 +145,28 @@ export class ConsumerRoster {
     );
     if (best === this.#active) return;
     if (this.#active !== undefined) this.#depose(this.#active);
-    if (this.#leaving === undefined || this.#leaving === best) this.#activate(best);
+    const waitsFor = this.#leaving.size - (this.#leaving.has(best) ? 1 : 0);
+    if (waitsFor === 0) this.#activate(best);
   }
 
   #depose(consumer: Consumer): void {
     this.#activate(undefined);
     consumer.sink.activeChanged(false);
+    this.#awaitIdle(consumer);
+  }
+
+  #awaitIdle(consumer: Consumer): void {
     if (consumer.unsettled === 0) return;
-    this.#leaving = consumer;
+    this.#leaving.add(consumer);
     consumer.onIdle = () => {
       consumer.onIdle = undefined;
-      if (this.#leaving !== consumer) return;
-      this.#leaving = undefined;
-      this.#elect();
+      if (this.#leaving.delete(consumer)) this.#elect();
     };
   }
 
   #activate(consumer: Consumer | undefined): void {
     this.#active = consumer;
-    this.#leaving = undefined;
+    this.#leaving.clear();
     this.#served = [];
     if (consumer === undefined) return;
     this.#serve(consumer);

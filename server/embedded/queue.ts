@@ -23,8 +23,6 @@ export class Queue {
   readonly durable: boolean;
   readonly autoDelete: boolean;
   readonly arguments: Headers;
-  /** What {@link arguments} come to. */
-  readonly settings: QueueSettings;
   /** Whom an exclusive queue belongs to. */
   readonly owner: Owner | undefined;
   readonly bindings = new Set<Binding>();
@@ -37,7 +35,9 @@ export class Queue {
   /** In the dispatcher's list already. */
   isAwake = false;
 
+  readonly #host: QueueHost;
   readonly #lane: Lane;
+  #settings: QueueSettings;
   #unsettled = 0;
 
   constructor(id: QueueId, declaration: QueueDeclaration, owner: Owner | undefined, host: QueueHost) {
@@ -46,15 +46,28 @@ export class Queue {
     this.durable = declaration.durable && owner === undefined;
     this.autoDelete = declaration.autoDelete;
     this.arguments = declaration.arguments;
-    this.settings = queueSettings(declaration.arguments);
-    this.consumers = new ConsumerRoster(this.settings.singleActiveConsumer, () => host.wake(this));
+    this.#settings = queueSettings(declaration.arguments);
+    this.consumers = new ConsumerRoster(this.#settings.singleActiveConsumer, () => host.wake(this));
     this.owner = owner;
+    this.#host = host;
     this.#lane = new Lane(id, this, host);
   }
 
   /** Takes over what an earlier run of the broker has written. */
   recover(counters: QueueCounters): void {
     this.#lane.recover(counters);
+  }
+
+  /** What the queue goes by now. They can change: ask each time, or do what is to be done in {@link applySettings}. */
+  get settings(): QueueSettings {
+    return this.#settings;
+  }
+
+  /** From now on the queue goes by these, also with what is in it already. */
+  applySettings(settings: QueueSettings): void {
+    this.#settings = settings;
+    this.consumers.setSingle(settings.singleActiveConsumer);
+    this.#host.wake(this);
   }
 
   get readyCount(): number {

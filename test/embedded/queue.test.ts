@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { queueSettings } from "../../protocol/queue-settings.ts";
 import type { Lane } from "../../server/embedded/lane.ts";
 import { Message } from "../../server/embedded/message.ts";
 import { Queue, type QueueHost } from "../../server/embedded/queue.ts";
@@ -87,4 +88,12 @@ test("an exclusive queue is not durable, whatever was declared", () => {
   const { host } = queueOf([]);
   const queue = new Queue(2, queueNamed("mine", { exclusive: true, durable: true }), { name: "me" }, host);
   expect(queue.durable).toBe(false);
+});
+
+test("settings that change hold at once, and deliveries are looked at again", () => {
+  let wakes = 0;
+  const { host } = queueOf([]);
+  const queue = new Queue(2, queueNamed("q"), undefined, { ...host, wake: () => wakes++ });
+  queue.applySettings(queueSettings({ maxLength: 5 }));
+  expect([queue.settings.maxLength, wakes]).toEqual([5, 1]);
 });

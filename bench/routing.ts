@@ -56,7 +56,7 @@ const workloads: readonly Workload[] = [
   },
 ];
 
-const noFacts = { headers: (): Headers => ({}) };
+const noFacts = { headers: (): Headers => ({}), property: () => undefined };
 const destinations = Array.from({ length: 100 }, (_, index) => ({ queue: `queue-${index}` }));
 type Destination = (typeof destinations)[number];
 

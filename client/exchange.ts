@@ -1,3 +1,4 @@
+import type { TextProperty } from "../protocol/envelope.ts";
 import type { Headers } from "../protocol/header-value.ts";
 import { argumentsContent } from "./arguments-content.ts";
 import { type BindOptions, bindingTerms } from "./binding.ts";
@@ -7,7 +8,7 @@ import type { PublishReceipt } from "./publish.ts";
 import type { PublishOptions } from "./publish-encoder.ts";
 
 /** The types that the protocol has; a broker may know more. */
-export type ExchangeType = "direct" | "fanout" | "topic" | "headers";
+export type ExchangeType = "direct" | "fanout" | "topic" | "headers" | "consistent-hash" | "random";
 
 export interface ExchangeDeclaration {
   readonly type: ExchangeType | (string & {});
@@ -22,10 +23,21 @@ export interface ExchangeDeclaration {
    * messages are dropped.
    */
   readonly alternateExchange?: string;
+  /** What a `consistent-hash` exchange goes by. Default: the routing key. */
+  readonly hashOn?: HashOn;
   /** Arguments by their names, for what a newer broker knows. */
   readonly arguments?: Headers;
   readonly signal?: AbortSignal;
 }
+
+/**
+ * What a `consistent-hash` exchange finds the way by. Messages without the header or property all go the same way. The
+ * routing key of a binding to it is its weight, a whole number from 1 to 1000: `queue.bind(exchange, "1")`.
+ */
+export type HashOn =
+  | { readonly by: "routingKey" }
+  | { readonly by: "header"; readonly name: string }
+  | { readonly by: "property"; readonly name: TextProperty };
 
 /** A handle of an exchange. Making one costs nothing and asks nothing of the broker. */
 export class Exchange {
@@ -44,14 +56,23 @@ export class Exchange {
    * @throws PosthornError `precondition-failed` if it is there and differs, `access-refused`, `not-implemented`, …
    */
   async declare(declaration: ExchangeDeclaration): Promise<this> {
-    const { type, durable, autoDelete, internal, alternateExchange, arguments: others, signal } = declaration;
+    const {
+      type,
+      durable,
+      autoDelete,
+      internal,
+      alternateExchange,
+      hashOn,
+      arguments: others,
+      signal,
+    } = declaration;
     const content = {
       exchange: this.name,
       exchangeType: type,
       ...(durable !== undefined && { durable }),
       ...(autoDelete !== undefined && { autoDelete }),
       ...(internal !== undefined && { internal }),
-      ...argumentsContent({ alternateExchange, ...others }),
+      ...argumentsContent({ alternateExchange, hashOn, ...others }),
     };
     await this.#connection.request("exchange.declare", content, { signal, repeatable: true });
     this.#connection.topology.exchangeDeclared(content);

@@ -8,7 +8,7 @@ export { connect } from "./connect.ts";
 export type { ConsumeOptions, Consumer, FailureOutcome, MessageHandler } from "./consumer.ts";
 export type { EnvelopeView } from "./envelope-view.ts";
 export type { BlockedNotice, ConnectionState, GoawayNotice, PosthornEvents, StateChange } from "./events.ts";
-export type { Exchange, ExchangeDeclaration, ExchangeType } from "./exchange.ts";
+export type { Exchange, ExchangeDeclaration, ExchangeType, HashOn } from "./exchange.ts";
 export type { ReceivedMessage } from "./message.ts";
 export type { MessageStream, StreamOptions } from "./message-stream.ts";
 export type { ConnectOptions, ReconnectOptions } from "./options.ts";

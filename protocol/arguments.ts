@@ -25,6 +25,17 @@ export const exchangeArguments = {
         "Name of the exchange that gets what matches no binding of this one. It need not exist yet. Not the default exchange.",
     }),
   ),
+  hashOn: optional(
+    object(
+      {
+        by: oneOf(["routingKey", "header", "property"], "Where the text is that is hashed."),
+        name: name(
+          "Name of the header or property. Properties: `contentType`, `contentEncoding`, `correlationId`, `replyTo`, `messageId`, `type`, `userId`, `appId`.",
+        ),
+      },
+      "What a `consistent-hash` exchange goes by. Messages without the header or property all go the same way. Default: the routing key.",
+    ),
+  ),
 } as const;
 
 export const queueArguments = {
@@ -149,5 +160,6 @@ export const argumentTables = {
 export type ArgumentKind = keyof typeof argumentTables;
 export type ArgumentsOf<K extends ArgumentKind> = InferFields<(typeof argumentTables)[K]>;
 export type ExchangeArguments = ArgumentsOf<"exchange">;
+export type HashOn = NonNullable<ExchangeArguments["hashOn"]>;
 export type QueueArguments = ArgumentsOf<"queue">;
 export type ConsumerArguments = ArgumentsOf<"consumer">;

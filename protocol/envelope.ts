@@ -35,15 +35,19 @@ export const envelopeFlags = {
 
 const knownFlags = (1 << 13) - 1;
 
-type ShortStringProperty =
-  | "contentType"
-  | "contentEncoding"
-  | "correlationId"
-  | "replyTo"
-  | "messageId"
-  | "type"
-  | "userId"
-  | "appId";
+/** The properties that are texts. */
+export const textProperties = [
+  "contentType",
+  "contentEncoding",
+  "correlationId",
+  "replyTo",
+  "messageId",
+  "type",
+  "userId",
+  "appId",
+] as const;
+
+export type TextProperty = (typeof textProperties)[number];
 
 function shortString(writer: ByteWriter, name: string, text: string): void {
   const problem = lengthProblem(text);
@@ -51,11 +55,7 @@ function shortString(writer: ByteWriter, name: string, text: string): void {
   writer.shortString(text);
 }
 
-function propertyString(
-  writer: ByteWriter,
-  properties: MessageProperties,
-  name: ShortStringProperty,
-): number {
+function propertyString(writer: ByteWriter, properties: MessageProperties, name: TextProperty): number {
   const text = properties[name];
   if (text === undefined) return 0;
   shortString(writer, name, text);
@@ -242,6 +242,21 @@ export class EnvelopeHead {
       if (reader.at !== reader.end) throw frameError("The header table is longer than its content.");
     }
     return this.#headers;
+  }
+
+  /** A property that is a text; `undefined` if the message has none. Reads past those in front of it. */
+  property(name: TextProperty): string | undefined {
+    const { flags } = this;
+    const wanted = envelopeFlags[name];
+    if ((flags & wanted) === 0) return undefined;
+    const reader = new ByteReader(this.bytes, this.propertiesAt);
+    for (let flag: number = envelopeFlags.contentType; flag < wanted; flag <<= 1) {
+      if ((flags & flag) === 0) continue;
+      if (flag === envelopeFlags.priority) reader.u8();
+      else if (flag === envelopeFlags.expiration || flag === envelopeFlags.timestamp) reader.varint();
+      else reader.skip(reader.u8());
+    }
+    return reader.shortString();
   }
 
   /** A copy of the envelope without one of its headers. All other bytes stay as they are. */

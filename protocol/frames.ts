@@ -149,7 +149,8 @@ export const requests = {
       exchangeType: optional(
         string({
           maxLength: 255,
-          description: "`direct`, `fanout`, `topic` or `headers`. Needed unless `passive`.",
+          description:
+            "`direct`, `fanout`, `topic`, `headers`, `consistent-hash` or `random`. Needed unless `passive`.",
         }),
       ),
       durable: flag("Survives a restart of the broker. Default true."),

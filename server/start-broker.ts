@@ -88,6 +88,7 @@ export async function startBroker({
     },
     defer: (callback) => void setImmediate(callback),
     ...clock,
+    random: Math.random,
     events: {
       onFailure,
       onDamage: (queue, error) =>

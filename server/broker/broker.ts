@@ -3,7 +3,7 @@ import { readArguments } from "../../protocol/argument-check.ts";
 import { publishFlags } from "../../protocol/binary-frames.ts";
 import { ByteWriter } from "../../protocol/byte-writer.ts";
 import { copyKeysOf, copyKeysProblem } from "../../protocol/copy-keys.ts";
-import { type EnvelopeHead, envelopeFlags } from "../../protocol/envelope.ts";
+import { type EnvelopeHead, envelopeFlags, type TextProperty } from "../../protocol/envelope.ts";
 import { type ErrorCode, PosthornError } from "../../protocol/errors.ts";
 import type { Reply, RequestFrame, RequestType } from "../../protocol/frames.ts";
 import { headersFromJson } from "../../protocol/header-json.ts";
@@ -402,6 +402,10 @@ class HeadPublication implements Publication {
     this.copyKeys = copyKeysOf(headers);
     // The one thing in an envelope that is not passed on as it came.
     if (Object.hasOwn(headers, "BCC")) this.envelope = head.withoutHeader("BCC");
+  }
+
+  property(name: TextProperty): string | undefined {
+    return this.head.property(name);
   }
 
   get exchange(): string {

@@ -60,6 +60,8 @@ export interface EmbeddedEngineOptions {
   readonly now: () => number;
   /** Calls back after some milliseconds; must not keep the process alive. */
   readonly delay: (delayMs: number, callback: () => void) => void;
+  /** At least 0 and less than 1, all equally likely, as `Math.random`. */
+  readonly random: () => number;
   readonly events: EmbeddedEngineEvents;
 }
 
@@ -89,6 +91,8 @@ export class EmbeddedEngine implements Engine {
     "exchange-bindings",
     "alternate-exchange",
     "internal-exchange",
+    "consistent-hash-exchange",
+    "random-exchange",
     "exclusive-consumer",
     "pull",
   ]);
@@ -122,7 +126,7 @@ export class EmbeddedEngine implements Engine {
       changed: (lane) => this.#committer.changed(lane),
       wake: (queue) => this.#dispatcher.wake(queue),
     };
-    this.#topology = new Topology(options.limits, this.#queueHost);
+    this.#topology = new Topology(options.limits, this.#queueHost, options.random);
     this.#routes = new Routes(this.#topology, (exchange) => this.#missedAlternate(exchange));
     this.#dispatcher = new Dispatcher({
       defer: this.#turnEnd.deferDispatch,

@@ -43,16 +43,17 @@ export class Exchange {
   #outgoingCount = 0;
   #toExchanges = 0;
 
-  constructor(declaration: ExchangeDeclaration, type: ExchangeType) {
-    const { alternateExchange } = declaration.arguments as ExchangeArguments;
+  /** @param random at least 0 and less than 1. */
+  constructor(declaration: ExchangeDeclaration, type: ExchangeType, random: () => number) {
+    const args = declaration.arguments as ExchangeArguments;
     this.name = declaration.name;
     this.type = type;
     this.durable = declaration.durable;
     this.autoDelete = declaration.autoDelete;
     this.internal = declaration.internal;
     this.arguments = declaration.arguments;
-    this.alternate = alternateExchange;
-    this.#router = createRouter<Destination>(type);
+    this.alternate = args.alternateExchange;
+    this.#router = createRouter<Destination>(type, { arguments: args, nameOf, random });
   }
 
   /** How many bindings lead from here. */
@@ -118,4 +119,9 @@ export class Exchange {
     if (destination instanceof Exchange) this.#toExchanges += change;
     this.cache.clear();
   }
+}
+
+/** Queues and exchanges have their names to themselves each. */
+function nameOf(destination: Destination): string {
+  return `${destination instanceof Exchange ? "exchange" : "queue"}:${destination.name}`;
 }

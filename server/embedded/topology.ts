@@ -1,3 +1,5 @@
+import { argumentConflict } from "../../protocol/argument-check.ts";
+import type { ExchangeArguments } from "../../protocol/arguments.ts";
 import { PosthornError } from "../../protocol/errors.ts";
 import type { Headers } from "../../protocol/header-value.ts";
 import type {
@@ -7,7 +9,7 @@ import type {
   QueueBinding,
   QueueDeclaration,
 } from "../engine/engine.ts";
-import { checkBinding, exchangeTypes, isExchangeType } from "../routing/exchange-types.ts";
+import { checkArguments, checkBinding, exchangeTypes, isExchangeType } from "../routing/exchange-types.ts";
 import { assertEquivalent } from "./equivalence.ts";
 import { type Binding, type Destination, Exchange } from "./exchange.ts";
 import { Queue, type QueueHost } from "./queue.ts";
@@ -58,17 +60,20 @@ export class Topology {
   readonly #owned = new Map<Owner, Set<Queue>>();
   readonly #limits: TopologyLimits;
   readonly #host: QueueHost;
+  readonly #random: () => number;
   #nextQueueId: QueueId = 1;
   #reservedQueueIds: QueueId = 0;
   #nextBindingRecord = 1;
   #generation = 0;
 
-  constructor(limits: TopologyLimits, host: QueueHost) {
+  /** @param random at least 0 and less than 1. */
+  constructor(limits: TopologyLimits, host: QueueHost, random: () => number) {
+    this.#random = random;
     this.#limits = limits;
     this.#host = host;
     for (const { name, type } of predeclared) {
       const declaration = { name, type, durable: true, autoDelete: false, internal: false, arguments: {} };
-      this.exchanges.set(name, new Exchange(declaration, type));
+      this.exchanges.set(name, new Exchange(declaration, type, random));
     }
   }
 
@@ -113,7 +118,9 @@ export class Topology {
       return noChange();
     }
     assertBelow(this.exchanges.size - predeclared.length, this.#limits.maxExchanges, "maxExchanges");
-    const exchange = new Exchange(declaration, type);
+    const conflict = checkArguments(type, declaration.arguments as ExchangeArguments);
+    if (conflict !== undefined) throw argumentConflict("exchange", conflict.argument, conflict.problem);
+    const exchange = new Exchange(declaration, type, this.#random);
     this.exchanges.set(name, exchange);
     this.#generation++;
     return exchange.durable ? { records: [exchangeRecord(exchange)], deletedQueues: [] } : noChange();
@@ -191,7 +198,7 @@ export class Topology {
 
   restoreExchange(declaration: ExchangeDeclaration): void {
     if (isExchangeType(declaration.type)) {
-      this.exchanges.set(declaration.name, new Exchange(declaration, declaration.type));
+      this.exchanges.set(declaration.name, new Exchange(declaration, declaration.type, this.#random));
     }
   }
 

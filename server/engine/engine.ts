@@ -1,3 +1,4 @@
+import type { TextProperty } from "../../protocol/envelope.ts";
 import type { ErrorCode } from "../../protocol/errors.ts";
 import type { Headers } from "../../protocol/header-value.ts";
 
@@ -106,6 +107,8 @@ export type EngineFeature =
   | "exchange-bindings"
   | "alternate-exchange"
   | "internal-exchange"
+  | "consistent-hash-exchange"
+  | "random-exchange"
   | "exclusive-consumer"
   | "pull";
 
@@ -190,6 +193,8 @@ export interface Publication {
   readonly bodyBytes: number;
   /** Decodes the headers; a function of its own, not a method. */
   readonly headers: () => Headers;
+  /** A property that is a text; `undefined` if the message has none. */
+  property(name: TextProperty): string | undefined;
 }
 
 /** Where the outcomes of one publisher's messages go. */

@@ -16,8 +16,8 @@ export function argumentsIdentity(args: Headers): string {
   return valueIdentity(args);
 }
 
-/** Every type has its own first character, and every value its own end, so no two values can read the same. */
-function valueIdentity(value: HeaderValue): string {
+/** A string that two values have in common exactly if they are equal. Every type has its own first character, and every value its own end, so no two values can read the same. */
+export function valueIdentity(value: HeaderValue): string {
   switch (typeof value) {
     case "string":
       return JSON.stringify(value);

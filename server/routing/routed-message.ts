@@ -1,9 +1,12 @@
+import type { TextProperty } from "../../protocol/envelope.ts";
 import type { Headers } from "../../protocol/header-value.ts";
 
 /** What exchanges may look at besides routing keys. */
 export interface MessageFacts {
   /** Decodes the headers, which costs. */
   readonly headers: () => Headers;
+  /** A property that is a text; `undefined` if the message has none. */
+  property(name: TextProperty): string | undefined;
 }
 
 /** A message as routing sees it. */

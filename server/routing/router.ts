@@ -1,5 +1,15 @@
+import type { ExchangeArguments } from "../../protocol/arguments.ts";
 import type { Headers } from "../../protocol/header-value.ts";
 import type { MessageFacts } from "./routed-message.ts";
+
+/** What some types of exchanges need besides their bindings. */
+export interface RouterOptions<D> {
+  readonly arguments: ExchangeArguments;
+  /** A name that no other destination has, and that is the same after a restart. */
+  nameOf(destination: D): string;
+  /** At least 0 and less than 1. */
+  random(): number;
+}
 
 /**
  * The bindings of one exchange, and which of them a message matches.
@@ -8,8 +18,7 @@ import type { MessageFacts } from "./routed-message.ts";
  * One destination may have many bindings; it takes part until the last of them is removed.
  *
  * Nothing here throws or waits. Matching adds to a set that the caller brings, so that one message which reaches
- * a queue over several bindings or several exchanges arrives there once. An exchange type that picks one destination
- * out of many (by hash, by lot) fits the same contract: it adds one destination and is not `keyOnly`.
+ * a queue over several bindings or several exchanges arrives there once.
  */
 export interface Router<D> {
   /**

@@ -1,9 +1,10 @@
 import type { Headers } from "../../protocol/header-value.ts";
-import type { ExchangeType } from "../../server/routing/exchange-types.ts";
 import { topicMatches } from "../routing/naive-matchers.ts";
 
+export type ModelExchangeType = "direct" | "fanout" | "topic" | "headers";
+
 export interface ModelExchange {
-  readonly type: ExchangeType;
+  readonly type: ModelExchangeType;
   readonly alternate: string | undefined;
   readonly autoDelete: boolean;
 }
@@ -76,7 +77,7 @@ export class RoutesModel {
 }
 
 /** A headers exchange of the model asks for a header `key` with the value of the binding's key. */
-function matches(type: ExchangeType, bindingKey: string, key: string, headers: Headers): boolean {
+function matches(type: ModelExchangeType, bindingKey: string, key: string, headers: Headers): boolean {
   switch (type) {
     case "fanout":
       return true;

@@ -4,10 +4,9 @@ import type { Headers } from "../../protocol/header-value.ts";
 import type { QueueHost } from "../../server/embedded/queue.ts";
 import { Routes } from "../../server/embedded/routes.ts";
 import { Topology } from "../../server/embedded/topology.ts";
-import type { ExchangeType } from "../../server/routing/exchange-types.ts";
 import { messageOf } from "../routing/facts.ts";
 import { exchangeNamed, owner, queueNamed } from "../support/embedded.ts";
-import { type ModelBinding, RoutesModel } from "./routes-model.ts";
+import { type ModelBinding, type ModelExchangeType, RoutesModel } from "./routes-model.ts";
 
 const host: QueueHost = {
   store: { load: () => [] },
@@ -20,14 +19,18 @@ const by = owner();
 
 /** A topology and its routes, both as they are and as the model has them. */
 class Compared {
-  readonly topology = new Topology({ maxExchanges: 100, maxQueues: 100, maxBindingsPerQueue: 1000 }, host);
+  readonly topology = new Topology(
+    { maxExchanges: 100, maxQueues: 100, maxBindingsPerQueue: 1000 },
+    host,
+    Math.random,
+  );
   readonly model = new RoutesModel();
   readonly missed: string[] = [];
   readonly routes = new Routes(this.topology, ({ name }) => this.missed.push(name));
 
   declareExchange(
     name: string,
-    type: ExchangeType,
+    type: ModelExchangeType,
     alternate: string | undefined,
     autoDelete: boolean,
   ): void {
@@ -113,7 +116,7 @@ const step: fc.Arbitrary<(compared: Compared) => void> = fc.oneof(
     arbitrary: fc
       .tuple(
         exchange,
-        fc.constantFrom<ExchangeType>("direct", "fanout", "topic", "headers"),
+        fc.constantFrom<ModelExchangeType>("direct", "fanout", "topic", "headers"),
         fc.option(exchange, { nil: undefined }),
         fc.boolean(),
       )
@@ -159,7 +162,11 @@ describe("routes through bound and alternate exchanges", () => {
   });
 
   test("are found although 10,000 exchanges are bound in a circle, and their end takes all auto-delete ones along", () => {
-    const topology = new Topology({ maxExchanges: 10_000, maxQueues: 1, maxBindingsPerQueue: 10 }, host);
+    const topology = new Topology(
+      { maxExchanges: 10_000, maxQueues: 1, maxBindingsPerQueue: 10 },
+      host,
+      Math.random,
+    );
     const routes = new Routes(topology, () => {});
     const name = (index: number) => `e${index % 10_000}`;
     for (let index = 0; index < 10_000; index++)

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { encodeMessage } from "../../protocol/binary-codec.ts";
-import { EnvelopeHead, envelopeFlags, readEnvelope } from "../../protocol/envelope.ts";
+import { EnvelopeHead, envelopeFlags, readEnvelope, textProperties } from "../../protocol/envelope.ts";
 import { PosthornError } from "../../protocol/errors.ts";
 import type { Headers } from "../../protocol/header-value.ts";
 import type { Message, MessageProperties } from "../../protocol/message.ts";
@@ -56,6 +56,7 @@ function expectAgreement(bytes: Uint8Array): void {
     headers: head.headers(),
     body: bytes.subarray(head.bodyAt),
     bodyBytes: head.bodyBytes,
+    texts: textProperties.map((name) => head.property(name)),
   }).toStrictEqual({
     exchange: whole.exchange,
     routingKey: whole.routingKey,
@@ -66,6 +67,7 @@ function expectAgreement(bytes: Uint8Array): void {
     headers: whole.properties.headers ?? {},
     body: whole.body,
     bodyBytes: whole.body.length,
+    texts: textProperties.map((name) => whole.properties[name]),
   });
 }
 

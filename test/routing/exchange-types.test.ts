@@ -7,11 +7,12 @@ import {
   exchangeTypes,
   isExchangeType,
 } from "../../server/routing/exchange-types.ts";
-import { factsOf } from "./facts.ts";
+import { factsOf, routerOptions } from "./facts.ts";
 
 describe("the exchange types", () => {
-  test("are direct, fanout, topic and headers", () => {
-    expect(Object.keys(exchangeTypes)).toEqual(["direct", "fanout", "topic", "headers"]);
+  test("are direct, fanout, topic, headers, consistent-hash and random", () => {
+    const types = ["direct", "fanout", "topic", "headers", "consistent-hash", "random"];
+    expect(Object.keys(exchangeTypes)).toEqual(types);
   });
 
   test("are known by their exact names alone", () => {
@@ -27,7 +28,7 @@ describe("the exchange types", () => {
     ["topic", { "k.1": ["exact", "again", "wild"], "k.2": ["wild"] }],
     ["headers", { "k.1": ["again"], "k.2": ["again"] }],
   ] as const)("%s routes by its own rule", (type, expected) => {
-    const router = createRouter<string>(type);
+    const router = createRouter<string>(type, routerOptions());
     router.bind("k.1", { h: 1 }, "exact");
     router.bind("k.1", { h: 2 }, "again");
     router.bind("k.*", { h: 3 }, "wild");
@@ -38,9 +39,11 @@ describe("the exchange types", () => {
     }
   });
 
-  test("all but headers depend on the routing key alone", () => {
-    const keyOnly = Object.keys(exchangeTypes).filter((type) => createRouter(type as ExchangeType).keyOnly);
-    expect(keyOnly).toEqual(["direct", "fanout", "topic"]);
+  test("all but headers and random depend on the routing key alone", () => {
+    const keyOnly = Object.keys(exchangeTypes).filter(
+      (type) => createRouter(type as ExchangeType, routerOptions()).keyOnly,
+    );
+    expect(keyOnly).toEqual(["direct", "fanout", "topic", "consistent-hash"]);
   });
 });
 

@@ -223,11 +223,11 @@ describe("a headers exchange", () => {
       reads += 1;
       return {};
     };
-    router.match("", { headers }, new Set());
+    router.match("", { headers, property: () => undefined }, new Set());
     expect(reads).toBe(0);
     router.bind("", { a: 1 }, "q1");
     router.bind("", { b: 1 }, "q2");
-    router.match("", { headers }, new Set());
+    router.match("", { headers, property: () => undefined }, new Set());
     expect(reads).toBe(1);
   });
 

@@ -141,6 +141,7 @@ async function launch({ store }: StoreUnderTest, options: HarnessOptions) {
     },
     now: () => 0,
     delay: () => {},
+    random: Math.random,
     events: {
       onFailure(error) {
         if (isAlive) throw error;

@@ -71,6 +71,7 @@ export async function steppedEngine(
     defer: turns.defer,
     now: () => 0,
     delay: () => {},
+    random: () => 0,
     events: {
       onFailure: (error) => failures.push(error),
       onDamage: (queue) => damaged.push(queue),
@@ -153,6 +154,7 @@ export function publication(
     envelope: envelope(text),
     bodyBytes: text.length,
     headers: () => ({}),
+    property: () => undefined,
     ...properties,
   };
 }

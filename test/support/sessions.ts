@@ -72,6 +72,7 @@ export async function startSessions(
     defer: (callback) => void setImmediate(callback),
     now: () => 0,
     delay: () => {},
+    random: Math.random,
     events: {
       onFailure: (error) => errors.push(error),
       onDamage: (_queue, error) => errors.push(error),

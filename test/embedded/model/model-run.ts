@@ -409,6 +409,7 @@ export class ModelRun {
       defer: turns.defer,
       now: () => 0,
       delay: () => {},
+      random: Math.random,
       events: {
         onFailure: (error) => this.#problems.push(error),
         onDamage: (_queue, error) => this.#problems.push(error),

@@ -3,6 +3,7 @@ import type { BlockedFrame, GoawayFrame, Reply, RequestType } from "../protocol/
 import { onAbort, throwIfAborted } from "./abort.ts";
 import { Backoff } from "./backoff.ts";
 import { type ConnectionState, Events } from "./events.ts";
+import type { ReceivedMessage } from "./message.ts";
 import type { Settings } from "./options.ts";
 import { Publisher } from "./publisher.ts";
 import { timeoutError } from "./requests.ts";
@@ -157,8 +158,8 @@ export class Connection implements SessionHost, SubscriptionHost {
     this.publisher.returned(number, status, text, envelope);
   }
 
-  complained(error: PosthornError): void {
-    this.events.emit("error", error);
+  complained(error: PosthornError, message?: ReceivedMessage): void {
+    this.events.emit("error", error, message);
   }
 
   goaway(frame: GoawayFrame): void {

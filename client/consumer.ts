@@ -182,8 +182,10 @@ export class Consumer implements SubscriptionSink {
     this.#connection.events.emit("error", error, message);
     this.#failuresInARow++;
     const outcome = this.#outcome(message, error);
-    if (message.settled || message.stale || outcome === "leave") this.#finished();
-    else if (outcome === "requeue") this.#pause(message);
+    if (message.settled || message.stale || outcome === "leave") {
+      message.leave();
+      this.#finished();
+    } else if (outcome === "requeue") this.#pause(message);
     else {
       if (outcome === "ack") message.ack();
       else message.reject();
@@ -236,7 +238,11 @@ export class Consumer implements SubscriptionSink {
     // A handler that is through at once comes by here again: a loop, not a tower of calls.
     if (this.#looping) return;
     this.#looping = true;
-    while (this.#running < this.#concurrency && this.#buffer.length > 0) this.#run(this.#buffer.shift()!);
+    while (this.#running < this.#concurrency) {
+      const message = this.#buffer.shift();
+      if (message === undefined) break;
+      this.#run(message);
+    }
     this.#looping = false;
   }
 

@@ -43,7 +43,8 @@ export class MessageBuffer {
   }
 
   shift(): ReceivedMessage | undefined {
-    const message = this.#first.shift();
+    let message = this.#first.shift();
+    while (message?.expired) message = this.#first.shift();
     if (message !== undefined || !this.#newest?.size) return message;
     const [address, oldest] = this.#newest.entries().next().value as [string, ReceivedMessage];
     this.#newest.delete(address);

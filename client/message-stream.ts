@@ -132,6 +132,7 @@ export class MessageStream implements AsyncIterableIterator<ReceivedMessage, und
 
   /** The loop has come back for more, or has been left. */
   #bodyDone(): void {
+    this.#current?.leave();
     this.#current = undefined;
     for (const resolve of this.#bodyWaiters.splice(0)) resolve();
   }

@@ -36,6 +36,8 @@ export interface DeliveryTarget {
   deliver(message: ReceivedMessage): void;
   /** Its queue has a single active consumer, and that is this one, or no longer. */
   activeChanged(active: boolean): void;
+  /** Deliveries that were not settled in time. */
+  expired(first: number, last: number): void;
   /** The broker has dropped so many messages in favour of newer ones. */
   conflated(dropped: number): void;
   cancelledByBroker(error: PosthornError): void;
@@ -187,6 +189,15 @@ export class Session {
     if (this.#state === "open") this.#outbox?.settle(consumer, delivery, outcome);
   }
 
+  async touch(consumer: number, delivery: number): Promise<void> {
+    const deadline = this.#runtime.now() + this.#settings.requestTimeoutMs;
+    const range = { consumer, first: delivery, last: delivery };
+    const { touched } = await this.request("consumer.touch", range, { deadline });
+    if (touched === 1) return;
+    const message = "It was not settled in time: the message has gone back to its queue.";
+    throw new PosthornError("delivery-expired", message, { consumer, delivery });
+  }
+
   addTarget(consumer: number, target: DeliveryTarget): void {
     this.#targets.set(consumer, target);
   }
@@ -299,6 +310,9 @@ export class Session {
         break;
       case "consumer.conflated":
         this.#targets.get(frame.consumer)?.conflated(frame.dropped);
+        break;
+      case "delivery.expired":
+        this.#targets.get(frame.consumer)?.expired(frame.first, frame.last);
         break;
       case "goaway":
         this.#retryAfterMs = frame.retryAfterMs;

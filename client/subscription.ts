@@ -3,6 +3,7 @@ import type { Reply } from "../protocol/frames.ts";
 import type { Headers } from "../protocol/header-value.ts";
 import { argumentsContent } from "./arguments-content.ts";
 import { callListener } from "./call-listener.ts";
+import { HeldMessages } from "./held-messages.ts";
 import type { ReceivedMessage } from "./message.ts";
 import { MessageBuffer } from "./message-buffer.ts";
 import type { QueueName } from "./queue-name.ts";
@@ -41,6 +42,11 @@ export interface SubscriptionOptions {
   /** Milliseconds that a delivery may stay unsettled before the message comes back. Default: the queue's `ackTimeout`. */
   readonly ackTimeout?: number;
   /**
+   * Milliseconds for which a message is touched by itself, so that a handler that never comes to an end does not keep it
+   * for ever. 0: not at all. Default 3,600,000, an hour.
+   */
+  readonly maxTouchMs?: number;
+  /**
    * Called with true when messages can come to this consumer, and with false when they no longer can: the connection was
    * lost, the consumer has ended, or, if its queue has a single active consumer, another one is it.
    */
@@ -66,6 +72,8 @@ export interface SubscriptionHost {
   readonly openSession: Session | undefined;
   /** When a request that is made now gives up. */
   deadline(): number;
+  /** Something went wrong that no call can be blamed for. */
+  complained(error: PosthornError, message?: ReceivedMessage): void;
   /** @throws PosthornError `closed` when it is too late for one. */
   addSubscription(subscription: Subscription): void;
   removeSubscription(subscription: Subscription): void;
@@ -84,6 +92,8 @@ export interface SubscriptionHost {
 type SubscriptionState = "idle" | "starting" | "active" | "cancelling" | "ended";
 
 /** How long an exclusive queue or consumer of one's own lost session may be in the way after a reconnect. */
+const defaultMaxTouchMs = 3_600_000;
+
 export const ghostTimeoutMs = 60_000;
 export const ghostRetryMs = 500;
 
@@ -101,6 +111,8 @@ export class Subscription implements DeliveryTarget {
   #consumerTag: string;
   #prefetch = 0;
   #isActive = false;
+  /** If messages have to be settled in time. */
+  #held: HeldMessages | undefined;
   #dropped = 0;
   #interruptedAt: number | undefined;
   #retryTimer: unknown;
@@ -186,6 +198,8 @@ export class Subscription implements DeliveryTarget {
   /** The session has ended, and the connection will be made again. */
   interrupted(): void {
     this.#session = undefined;
+    this.#held?.clear();
+    this.#held = undefined;
     this.#connection.runtime.clearTimer(this.#retryTimer);
     if (this.#state === "cancelling") this.#end(undefined);
     else if (this.#state === "active") {
@@ -225,13 +239,16 @@ export class Subscription implements DeliveryTarget {
 
   /** The connection has come to its end. */
   fail(error: PosthornError): void {
+    this.#held?.clear();
     if (this.#state === "active") this.#sink.interrupted();
     this.#end(error);
   }
 
   deliver(message: ReceivedMessage): void {
-    if (this.#state === "active") this.#sink.deliver(message);
-    else if (!message.settled) message.requeue();
+    if (this.#state === "active") {
+      if (this.#held !== undefined) message.holdBy(this.#held);
+      this.#sink.deliver(message);
+    } else if (!message.settled) message.requeue();
   }
 
   activeChanged(active: boolean): void {
@@ -240,6 +257,13 @@ export class Subscription implements DeliveryTarget {
 
   conflated(dropped: number): void {
     this.#dropped += dropped;
+  }
+
+  expired(first: number, last: number): void {
+    const messages = this.#held?.takeExpired(first, last) ?? [];
+    for (const message of messages) message.expire();
+    const text = `Not settled in time and back in the queue: deliveries ${first} to ${last} of ${this.#consumerTag}.`;
+    this.#connection.complained(new PosthornError("delivery-expired", text, { first, last }), messages[0]);
   }
 
   cancelledByBroker(error: PosthornError): void {
@@ -256,10 +280,28 @@ export class Subscription implements DeliveryTarget {
     this.#consumer = reply.consumer;
     this.#consumerTag = reply.consumerTag;
     this.#prefetch = reply.prefetch;
+    this.#held = this.#heldMessages(session, reply);
     session.addTarget(reply.consumer, this);
     this.#enter("active");
     this.#resolveFirstStart();
     this.#setActive(reply.active ?? true);
+  }
+
+  #heldMessages(
+    session: Session,
+    { consumer, ackTimeout }: Reply<"queue.consume">,
+  ): HeldMessages | undefined {
+    if (ackTimeout === undefined) return undefined;
+    return new HeldMessages({
+      ackTimeoutMs: ackTimeout,
+      maxTouchMs: this.#options.maxTouchMs ?? defaultMaxTouchMs,
+      runtime: this.#connection.runtime,
+      touch: (first, last) => {
+        const control = { deadline: this.#connection.deadline() };
+        // What is lost expires, which the broker tells, or has gone with its session.
+        session.request("consumer.touch", { consumer, first, last }, control).catch(() => {});
+      },
+    });
   }
 
   #request(): RequestContent<"queue.consume"> {

@@ -107,6 +107,12 @@ export const errorCatalogue = {
     true,
     "The broker's memory is nearly used up: it takes no new message until `unblocked`. Everything else goes on.",
   ),
+  "delivery-expired": request(
+    20,
+    406,
+    false,
+    "The delivery was not settled within its `ackTimeout`, and the message has gone back to its queue. Whatever else was settled with it is.",
+  ),
 
   "shutting-down": session(
     64,

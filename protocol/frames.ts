@@ -328,10 +328,22 @@ export const requests = {
       consumerTag: string({ description: "Name of the consumer." }),
       prefetch: count("The prefetch that holds."),
       prefetchBytes: optional(count("The `prefetchBytes` that holds. Missing with `noAck`.")),
+      ackTimeout: optional(
+        number("Milliseconds in which a delivery has to be settled or touched. Missing: no limit."),
+      ),
       active: flag(
         "Whether this is the consumer that gets messages. Only for queues with `singleActiveConsumer`; later changes come as `consumer.active`.",
       ),
     },
+  ),
+  "consumer.touch": request(
+    "Says that deliveries are still being worked on: the time in which they have to be settled begins anew. Deliveries in the range that are settled or have expired are passed over.",
+    {
+      consumer: count("The consumer's number; 0 for messages of `queue.get`."),
+      first: number("First delivery number of the range."),
+      last: number("Last delivery number of the range."),
+    },
+    { touched: count("Deliveries of the range that are outstanding.") },
   ),
   "consumer.cancel": request(
     "Stops a consumer: no delivery follows the `ok`. Its unsettled deliveries stay with the client and can be settled. One that does not exist is no error.",
@@ -386,6 +398,15 @@ export const notices = {
     {
       consumer: number("Number of the consumer."),
       dropped: number("How many, since the last such frame."),
+    },
+  ),
+  "delivery.expired": notice(
+    "Deliveries were not settled within their `ackTimeout`: the messages have gone back to their queue, and what is said about these deliveries has no effect any more.",
+    "server",
+    {
+      consumer: count("The consumer's number; 0 for messages of `queue.get`."),
+      first: number("First delivery number of the range."),
+      last: number("Last delivery number of the range."),
     },
   ),
   goaway: notice(
@@ -550,6 +571,9 @@ export type ConsumerActiveFrame = { readonly type: "consumer.active" } & NoticeF
 export type ConsumerConflatedFrame = {
   readonly type: "consumer.conflated";
 } & NoticeFields<"consumer.conflated">;
+export type DeliveryExpiredFrame = {
+  readonly type: "delivery.expired";
+} & NoticeFields<"delivery.expired">;
 export type GoawayFrame = { readonly type: "goaway" } & NoticeFields<"goaway">;
 export type BlockedFrame = { readonly type: "blocked" } & NoticeFields<"blocked">;
 export type UnblockedFrame = { readonly type: "unblocked" };
@@ -565,6 +589,7 @@ export type ServerControlFrame =
   | HeartbeatFrame
   | ConsumerCancelledFrame
   | ConsumerActiveFrame
+  | DeliveryExpiredFrame
   | ConsumerConflatedFrame
   | GoawayFrame
   | BlockedFrame

@@ -181,6 +181,13 @@ export const controlVectors: readonly ControlVector[] = [
   ),
   client("queue.get", { type: "queue.get", id: 7, queue: "billing", noAck: true }),
   answer("queue.get", ok(7, { delivered: 1, messageCount: 41 })),
+  answer(
+    "queue.consume",
+    ok(6, { consumer: 1, consumerTag: "amq.ctag-1", prefetch: 100, ackTimeout: 30_000 }),
+  ),
+  client("consumer.touch", { type: "consumer.touch", id: 16, consumer: 1, first: 3, last: 40 }),
+  client("consumer.touch: without a range", { type: "consumer.touch", id: 16, consumer: 1 }, false),
+  answer("consumer.touch", ok(16, { touched: 21 })),
   client("consumer.cancel", { type: "consumer.cancel", id: 8, consumer: 1 }),
   client("consumer.cancel: by its tag", { type: "consumer.cancel", id: 8, consumerTag: "billing-1" }, false),
   answer("consumer.cancel", ok(8)),
@@ -209,6 +216,12 @@ export const controlVectors: readonly ControlVector[] = [
     message: "Delivery 7 of consumer 1 is not outstanding.",
     details: { consumer: 1, first: 7, last: 7 },
   }),
+  broker("error: about a settlement that is late", {
+    type: "error",
+    code: "delivery-expired",
+    message: "Delivery 4 of consumer 1 was not settled in time: its message has gone back.",
+    details: { consumer: 1, first: 3, last: 4 },
+  }),
   broker("error: before a close", { type: "error", code: "hello-required", message: "Say hello first." }),
   broker("error: before a close, with the time to come back", {
     type: "error",
@@ -225,6 +238,7 @@ export const controlVectors: readonly ControlVector[] = [
     message: "Queue billing was deleted.",
   }),
   broker("consumer.active", { type: "consumer.active", consumer: 1, active: true }),
+  broker("delivery.expired", { type: "delivery.expired", consumer: 1, first: 3, last: 4 }),
   broker("goaway", {
     type: "goaway",
     code: "shutting-down",

@@ -17,6 +17,7 @@ import type {
   Engine,
   EngineCounts,
   ExchangeBinding,
+  LeaseSink,
   Publication,
   PublishSink,
   Pulled,
@@ -255,8 +256,17 @@ export class Broker {
     return subscription;
   }
 
-  get(visitor: Visitor, queue: string, { noAck = false }: Asked<"queue.get">): Promise<Pulled> {
-    return this.#engine.get(queue, { noAck }, visitor);
+  get(
+    visitor: Visitor,
+    queue: string,
+    { noAck = false }: Asked<"queue.get">,
+    sink: LeaseSink,
+  ): Promise<Pulled> {
+    return this.#engine.get(queue, { noAck }, visitor, sink);
+  }
+
+  touch(deliveries: readonly Delivery[]): void {
+    this.#engine.touch(deliveries);
   }
 
   settle(deliveries: readonly Delivery[], outcome: SettleOutcome): void {

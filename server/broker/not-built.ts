@@ -20,12 +20,11 @@ export const notBuilt: { readonly [kind in ArgumentKind]: readonly string[] } = 
     "retry",
     "maxPriority",
     "messageGroups",
-    "ackTimeout",
     "circuitBreaker",
     "deduplication",
     "onMismatch",
   ],
-  consumer: ["ackTimeout", "onSlow"],
+  consumer: ["onSlow"],
 };
 
 /** @throws PosthornError `not-implemented` for an argument of a later version, `invalid-argument` for one that nobody knows. */

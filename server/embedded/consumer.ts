@@ -1,5 +1,7 @@
-import type { DeliverySink, Owner, SubscribeOptions, Subscription } from "../engine/engine.ts";
+import type { DeliverySink, SubscribeOptions, Subscription } from "../engine/engine.ts";
 import type { Entry } from "./entry.ts";
+import type { Holder } from "./holder.ts";
+import type { Leases } from "./leases.ts";
 import type { Queue } from "./queue.ts";
 
 /** What a consumer asks of the engine that made it. */
@@ -8,8 +10,19 @@ export interface ConsumerHost {
   removeConsumer(consumer: Consumer): void;
 }
 
+export interface ConsumerParts {
+  readonly queue: Queue;
+  readonly options: SubscribeOptions;
+  /** What holds of what was asked for. */
+  readonly prefetchBytes: number;
+  /** If its messages have to be settled within a time. */
+  readonly leases: Leases | undefined;
+  readonly sink: DeliverySink;
+  readonly host: ConsumerHost;
+}
+
 /** A subscription inside the engine: who gets deliveries, and each reason not to give one. */
-export class Consumer implements Subscription {
+export class Consumer implements Subscription, Holder {
   /** Deliveries handed out and not settled, and the bytes of their envelopes. */
   unsettled = 0;
   #unsettledBytes = 0;
@@ -23,25 +36,22 @@ export class Consumer implements Subscription {
   #cancelled = false;
   readonly #queue: Queue;
   readonly #host: ConsumerHost;
+  readonly #leases: Leases | undefined;
   readonly options: SubscribeOptions;
-  readonly owner: Owner;
   readonly sink: DeliverySink;
   readonly prefetchBytes: number;
 
-  constructor(
-    queue: Queue,
-    options: SubscribeOptions,
-    prefetchBytes: number,
-    owner: Owner,
-    sink: DeliverySink,
-    host: ConsumerHost,
-  ) {
+  constructor({ queue, options, prefetchBytes, leases, sink, host }: ConsumerParts) {
     this.#queue = queue;
-    this.options = options;
-    this.prefetchBytes = options.noAck ? Number.POSITIVE_INFINITY : prefetchBytes;
-    this.owner = owner;
-    this.sink = sink;
     this.#host = host;
+    this.#leases = options.noAck ? undefined : leases;
+    this.options = options;
+    this.sink = sink;
+    this.prefetchBytes = options.noAck ? Number.POSITIVE_INFINITY : prefetchBytes;
+  }
+
+  get ackTimeout(): number {
+    return this.#leases?.timeoutMs ?? Number.POSITIVE_INFINITY;
   }
 
   get queue(): string {
@@ -66,19 +76,21 @@ export class Consumer implements Subscription {
     return this.#unsettledBytes > this.prefetchBytes && this.unsettled > 1;
   }
 
-  /** A message is handed to it. */
   took(entry: Entry): void {
-    entry.consumer = this;
     this.unsettled++;
     this.#unsettledBytes += entry.envelope.length;
+    this.#leases?.begin(entry);
   }
 
-  /** What it was handed is settled, or has been taken back. */
   released(entry: Entry): void {
-    entry.consumer = undefined;
     this.#unsettledBytes -= entry.envelope.length;
     this.#isFull = false;
+    this.#leases?.end(entry);
     if (--this.unsettled === 0 && this.onIdle !== undefined) this.onIdle();
+  }
+
+  touch(entry: Entry): void {
+    this.#leases?.touch(entry);
   }
 
   /** The last message did not fit into what is left of its bytes. Another one may, when it has settled something. */

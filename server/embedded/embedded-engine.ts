@@ -8,6 +8,7 @@ import type {
   EngineFeature,
   ExchangeBinding,
   ExchangeDeclaration,
+  LeaseSink,
   Owner,
   Publication,
   PublishSink,
@@ -21,14 +22,17 @@ import type {
   Subscription,
 } from "../engine/engine.ts";
 import { Committer } from "./committer.ts";
-import { Consumer } from "./consumer.ts";
+import { Consumer, type ConsumerHost } from "./consumer.ts";
 import { Deadlines } from "./deadlines.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { Entry } from "./entry.ts";
 import type { Exchange } from "./exchange.ts";
+import type { Holder } from "./holder.ts";
+import { Leases } from "./leases.ts";
 import { MaintenanceLoop } from "./maintenance-loop.ts";
 import { Message } from "./message.ts";
 import { Overload, type OverloadLimits } from "./overload.ts";
+import { PulledMessages } from "./pulled-messages.ts";
 import type { Queue, QueueHost } from "./queue.ts";
 import type { MemoryBudget } from "./ready-list.ts";
 import { Routes } from "./routes.ts";
@@ -84,6 +88,8 @@ const unwatched: OverloadLimits = {
   collectGarbage: () => {},
 };
 
+const nobody: LeaseSink = { expired: () => {} };
+
 /** The engine inside the broker's own process: exchanges and queues in memory, messages in a {@link Store}. */
 export class EmbeddedEngine implements Engine {
   readonly features: ReadonlySet<EngineFeature> = new Set([
@@ -108,6 +114,10 @@ export class EmbeddedEngine implements Engine {
   #committer: Committer;
   #consumerCount = 0;
   #missedTargets = 0;
+  readonly #consumerHost: ConsumerHost = {
+    wake: (queue) => this.#dispatcher.wake(queue),
+    removeConsumer: (consumer) => this.#removeConsumer(consumer),
+  };
   /** Resolves when the topology as it is now is on disk. */
   #recorded: Promise<void> = Promise.resolve();
 
@@ -299,23 +309,34 @@ export class EmbeddedEngine implements Engine {
   ): Promise<Subscription> {
     const queue = this.#topology.queue(name, owner);
     assertMayConsume(queue, options);
-    const consumer = new Consumer(queue, options, this.#prefetchBytes(queue, options), owner, sink, {
-      wake: (awake) => this.#dispatcher.wake(awake),
-      removeConsumer: (removed) => this.#removeConsumer(removed),
+    const consumer = new Consumer({
+      queue,
+      options,
+      prefetchBytes: this.#prefetchBytes(queue, options),
+      leases: this.#leases(queue, options.ackTimeout, sink),
+      sink,
+      host: this.#consumerHost,
     });
     queue.consumers.add(consumer);
     this.#consumerCount++;
     return consumer;
   }
 
-  async get(name: string, { noAck }: { noAck: boolean }, owner: Owner): Promise<Pulled> {
+  async get(
+    name: string,
+    { noAck }: { noAck: boolean },
+    owner: Owner,
+    sink: LeaseSink = nobody,
+  ): Promise<Pulled> {
     const queue = this.#topology.queue(name, owner);
     if (queue.settings.singleActiveConsumer) {
       // Whoever took messages beside the active consumer would break their order.
       const message = `Queue ${JSON.stringify(name)} gives its messages to a single active consumer only.`;
       throw new PosthornError("resource-locked", message, { queue: name });
     }
-    const delivery = queue.isPaused ? undefined : this.#take(queue);
+    const delivery = queue.isPaused
+      ? undefined
+      : this.#take(queue, noAck ? undefined : this.#puller(queue, sink));
     if (delivery !== undefined && noAck) queue.finish(delivery);
     return { delivery, messages: queue.readyCount };
   }
@@ -327,6 +348,13 @@ export class EmbeddedEngine implements Engine {
       if (goesBack) entry.queue.putBack(entry);
       else entry.queue.finish(entry);
       this.#dispatcher.wake(entry.queue);
+    }
+  }
+
+  touch(deliveries: readonly Delivery[]): void {
+    for (const delivery of deliveries) {
+      const entry = delivery as Entry;
+      entry.holder?.touch(entry);
     }
   }
 
@@ -361,6 +389,31 @@ export class EmbeddedEngine implements Engine {
       records: isChange && queue.durable ? [queueRecord(queue)] : [],
       deletedQueues: [],
     });
+  }
+
+  #leases(queue: Queue, asked: number | undefined, sink: LeaseSink): Leases | undefined {
+    const timeoutMs = asked ?? queue.settings.ackTimeout;
+    if (timeoutMs === Number.POSITIVE_INFINITY) return undefined;
+    const time = { now: this.#options.now, deadlines: this.#deadlines };
+    return new Leases(timeoutMs, time, (entries) => this.#expired(queue, entries, sink));
+  }
+
+  #puller(queue: Queue, sink: LeaseSink): PulledMessages | undefined {
+    if (queue.settings.ackTimeout === Number.POSITIVE_INFINITY) return undefined;
+    let puller = queue.pullers.get(sink);
+    if (puller === undefined) {
+      puller = new PulledMessages(this.#leases(queue, undefined, sink)!);
+      queue.pullers.set(sink, puller);
+    }
+    return puller;
+  }
+
+  /** Only these come back; whoever had them keeps what else he has (SEMANTICS 71). */
+  #expired(queue: Queue, entries: readonly Entry[], sink: LeaseSink): void {
+    if (queue.deleted) return;
+    sink.expired(entries);
+    for (const entry of entries) queue.putBack(entry);
+    this.#dispatcher.wake(queue);
   }
 
   #prefetchBytes({ settings }: Queue, { prefetchBytes }: SubscribeOptions): number {
@@ -422,10 +475,10 @@ export class EmbeddedEngine implements Engine {
     );
   }
 
-  #take(queue: Queue): Entry | undefined {
+  #take(queue: Queue, holder: Holder | undefined): Entry | undefined {
     if (queue.damage === undefined) {
       try {
-        return queue.take(undefined);
+        return queue.take(holder);
       } catch (error) {
         queue.damage = error;
         this.#options.events.onDamage(queue.name, error);

@@ -1,5 +1,5 @@
 import type { Delivery } from "../engine/engine.ts";
-import type { Consumer } from "./consumer.ts";
+import type { Holder } from "./holder.ts";
 import type { Lane } from "./lane.ts";
 import type { Message } from "./message.ts";
 import type { Queue } from "./queue.ts";
@@ -25,8 +25,8 @@ export class Entry implements Delivery {
   redelivered = false;
   /** How often it was handed out and came back. */
   attempts = 0;
-  /** Who holds it while it is unsettled; `undefined` for a pulled message. */
-  consumer: Consumer | undefined;
+  /** Who has it while it is unsettled; `undefined` for a pulled message that may be kept for any time. */
+  holder: Holder | undefined;
   readonly lane: Lane;
   readonly message: Message;
   readonly seq: number;

@@ -1,12 +1,13 @@
 import type { Headers } from "../../protocol/header-value.ts";
 import { type QueueSettings, queueSettings } from "../../protocol/queue-settings.ts";
-import type { Owner, QueueDeclaration, QueueReport, QueueStatus } from "../engine/engine.ts";
-import type { Consumer } from "./consumer.ts";
+import type { LeaseSink, Owner, QueueDeclaration, QueueReport, QueueStatus } from "../engine/engine.ts";
 import { ConsumerRoster } from "./consumer-roster.ts";
 import type { Entry } from "./entry.ts";
 import type { Binding } from "./exchange.ts";
+import type { Holder } from "./holder.ts";
 import { Lane, type LaneHost } from "./lane.ts";
 import type { Message } from "./message.ts";
+import type { PulledMessages } from "./pulled-messages.ts";
 import type { QueueCounters, QueueId } from "./store/store.ts";
 
 /** What a queue needs of its surroundings. */
@@ -34,6 +35,8 @@ export class Queue {
   damage: unknown;
   /** In the dispatcher's list already. */
   isAwake = false;
+  /** Who takes messages one by one. Used where these have to be settled in time. */
+  readonly pullers = new WeakMap<LeaseSink, PulledMessages>();
 
   readonly #host: QueueHost;
   readonly #lane: Lane;
@@ -107,31 +110,32 @@ export class Queue {
    * Hands out the first ready message. The entry is the caller's to settle.
    * @throws StoreError if it cannot be read back from disk.
    */
-  take(consumer: Consumer | undefined): Entry | undefined {
+  take(holder: Holder | undefined): Entry | undefined {
     const entry = this.#lane.ready.take();
     if (entry === undefined) return undefined;
     entry.state = "unsettled";
     this.#unsettled++;
-    consumer?.took(entry);
+    entry.holder = holder;
+    holder?.took(entry);
     return entry;
   }
 
   /** The caller has not passed the entry on: it is as if it had never been taken. */
   undoTake(entry: Entry): void {
-    if (!this.#leaveConsumer(entry)) return;
+    if (!this.#leaveHolder(entry)) return;
     entry.state = "ready";
     entry.lane.ready.putBack(entry);
   }
 
   /** A message that was handed out is done with. */
   finish(entry: Entry): void {
-    if (!this.#leaveConsumer(entry)) return;
+    if (!this.#leaveHolder(entry)) return;
     entry.lane.end(entry);
   }
 
   /** A message that was handed out goes back to its place. */
   putBack(entry: Entry): void {
-    if (!this.#leaveConsumer(entry)) return;
+    if (!this.#leaveHolder(entry)) return;
     entry.state = "ready";
     entry.redelivered = true;
     entry.attempts++;
@@ -151,10 +155,12 @@ export class Queue {
     this.#lane.delete();
   }
 
-  #leaveConsumer(entry: Entry): boolean {
+  #leaveHolder(entry: Entry): boolean {
     if (entry.state !== "unsettled") return false;
     this.#unsettled--;
-    entry.consumer?.released(entry);
+    const { holder } = entry;
+    entry.holder = undefined;
+    holder?.released(entry);
     return !this.deleted;
   }
 }

@@ -74,11 +74,17 @@ export interface Engine {
     sink: DeliverySink,
   ): Promise<Subscription>;
 
-  /** One message, or `undefined` if none is ready. The caller settles it unless `noAck`. */
-  get(queue: string, options: { noAck: boolean }, owner: Owner): Promise<Pulled>;
+  /**
+   * One message, or `undefined` if none is ready. The caller settles it unless `noAck`; `sink` hears of it if that has to be
+   * done within a time and is not.
+   */
+  get(queue: string, options: { noAck: boolean }, owner: Owner, sink?: LeaseSink): Promise<Pulled>;
 
   /** Settles deliveries of one owner; those whose queue has gone are passed over. Each is named once ever. */
   settle(deliveries: readonly Delivery[], outcome: SettleOutcome): void;
+
+  /** These are still being worked on: where deliveries have to be settled within a time, it begins anew. */
+  touch(deliveries: readonly Delivery[]): void;
 
   /**
    * The owner has gone for good: its exclusive queues are deleted. Its subscriptions must have been cancelled and its
@@ -219,7 +225,7 @@ export interface SubscribeOptions {
   readonly priority: number;
   /** Most bytes of unsettled deliveries; a larger one goes alone. `undefined`: as the queue or the engine has it. */
   readonly prefetchBytes: number | undefined;
-  /** Milliseconds that a delivery may stay unsettled; `undefined`: as the queue has it. */
+  /** Milliseconds that a delivery may stay unsettled; `undefined`: as the queue has it. Without effect with `noAck`. */
   readonly ackTimeout: number | undefined;
 }
 
@@ -231,8 +237,14 @@ export interface Delivery {
   readonly attempts: number;
 }
 
+/** Hears what becomes of deliveries that are not settled in time. */
+export interface LeaseSink {
+  /** They have gone back to their queue. Settling them has no effect any more. Read the array during the call only. */
+  expired(deliveries: readonly Delivery[]): void;
+}
+
 /** Where the deliveries of one subscription go. */
-export interface DeliverySink {
+export interface DeliverySink extends LeaseSink {
   /** Whether the receiver can take more now. After `false`, nothing comes until `resume`. */
   hasRoom(): boolean;
   /** The array is reused: read it during the call only. */
@@ -250,6 +262,8 @@ export interface Subscription {
   readonly queue: string;
   /** Most bytes of unsettled deliveries: what holds of what was asked for. Without effect with `noAck`. */
   readonly prefetchBytes: number;
+  /** Milliseconds that a delivery may stay unsettled: what holds. `Infinity`: for ever. */
+  readonly ackTimeout: number;
   /** Deliveries may (again) be made. */
   resume(): void;
   /** No delivery follows this call. Deliveries made stay unsettled. */

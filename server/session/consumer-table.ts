@@ -1,6 +1,7 @@
 import { type ErrorCode, PosthornError } from "../../protocol/errors.ts";
-import type { Delivery } from "../engine/engine.ts";
+import type { Delivery, LeaseSink } from "../engine/engine.ts";
 import { Conflation } from "./conflation.ts";
+import { rangesOf } from "./number-ranges.ts";
 import type { Outbox } from "./outbox.ts";
 import { SessionConsumer, type SessionConsumerListener } from "./session-consumer.ts";
 import type { ConsumerRequest, SessionConsumers } from "./session-context.ts";
@@ -99,8 +100,18 @@ export class ConsumerTable implements SessionConsumers, SessionConsumerListener 
       const message = `Delivery ${last} of consumer ${number} is not outstanding.`;
       throw new PosthornError("unknown-delivery", message, details);
     }
-    if (consumer.window.size === 0 && !this.#isRunning(consumer)) this.#byNumber.delete(number);
+    const late = consumer.window.takeExpired(first, last);
+    if (late.length > 0) this.#refuseLate(number, late);
+    this.#forgetIfDone(consumer);
     return deliveries;
+  }
+
+  get leaseSink(): LeaseSink {
+    return this.#pulled;
+  }
+
+  outstanding(number: number, first: number, last: number): Delivery[] {
+    return this.#byNumber.get(number)?.window.outstanding(first, last) ?? [];
   }
 
   /** Whether the session is to end when its client reads too slowly. */
@@ -140,6 +151,20 @@ export class ConsumerTable implements SessionConsumers, SessionConsumerListener 
     this.#outbox.control({ type: "consumer.active", consumer: number, active: isActive });
   }
 
+  onExpired(consumer: SessionConsumer, numbers: readonly number[]): void {
+    for (const [first, last] of rangesOf(numbers))
+      this.#outbox.control({ type: "delivery.expired", consumer: consumer.number, first, last });
+    this.#forgetIfDone(consumer);
+  }
+
+  #refuseLate(consumer: number, numbers: readonly number[]): void {
+    for (const [first, last] of rangesOf(numbers)) {
+      const message = `Delivery ${last} of consumer ${consumer} was not settled in time: its message has gone back.`;
+      const details = { consumer, first, last };
+      this.#outbox.control({ type: "error", code: "delivery-expired", message, details });
+    }
+  }
+
   /** Clients may choose tags that look like ours. */
   #newTag(number: number): string {
     let tag = `amq.ctag-${number}`;
@@ -154,6 +179,10 @@ export class ConsumerTable implements SessionConsumers, SessionConsumerListener 
   #end(consumer: SessionConsumer): void {
     consumer.end();
     if (this.#isRunning(consumer)) this.#running.delete(consumer.tag);
-    if (consumer.window.size === 0) this.#byNumber.delete(consumer.number);
+    this.#forgetIfDone(consumer);
+  }
+
+  #forgetIfDone(consumer: SessionConsumer): void {
+    if (consumer.window.size === 0 && !this.#isRunning(consumer)) this.#byNumber.delete(consumer.number);
   }
 }

@@ -2,6 +2,8 @@ import type { Delivery } from "../engine/engine.ts";
 
 /** Slots without a delivery that are put up with before the few deliveries left in them are moved out. */
 const maxHoles = 8192;
+/** How many expired deliveries are remembered, so that a late settlement is told from a wrong one. */
+const maxRemembered = 10_000;
 
 /**
  * The unsettled deliveries of one consumer by their numbers. Numbers rise by one, and are mostly settled in order: an
@@ -16,6 +18,8 @@ export class DeliveryWindow {
   #start = 0;
   #size = 0;
   readonly #stragglers = new Map<number, Delivery>();
+  /** Numbers of deliveries that have expired, the oldest first. */
+  readonly #expired = new Set<number>();
 
   get size(): number {
     return this.#size;
@@ -34,10 +38,10 @@ export class DeliveryWindow {
 
   /**
    * Removes and returns the outstanding deliveries from `first` to `last`, in order. `undefined`, and nothing is removed,
-   * if `last` is not outstanding (SEMANTICS 72, 73).
+   * if `last` is neither outstanding (SEMANTICS 72, 73) nor has expired.
    */
   settle(first: number, last: number): Delivery[] | undefined {
-    if (first > last || this.#at(last) === undefined) return undefined;
+    if (first > last || (this.#at(last) === undefined && !this.#expired.has(last))) return undefined;
     const settled: Delivery[] = [];
     if (first < this.#base + this.#start && this.#stragglers.size > 0)
       this.#takeStragglers(first, last, settled);
@@ -52,6 +56,49 @@ export class DeliveryWindow {
     this.#size -= settled.length;
     this.#tidy();
     return settled;
+  }
+
+  /** The outstanding deliveries from `first` to `last`. */
+  outstanding(first: number, last: number): Delivery[] {
+    const found: Delivery[] = [];
+    for (const [number, delivery] of this.#stragglers)
+      if (number >= first && number <= last) found.push(delivery);
+    const end = Math.min(last - this.#base, this.#slots.length - 1);
+    for (let i = Math.max(first - this.#base, this.#start); i <= end; i++) {
+      const delivery = this.#slots[i];
+      if (delivery !== undefined) found.push(delivery);
+    }
+    return found;
+  }
+
+  /** Removes these, which cannot be settled any more, and returns their numbers, rising. */
+  expire(deliveries: readonly Delivery[]): number[] {
+    const late = new Set(deliveries);
+    const numbers: number[] = [];
+    for (const [number, delivery] of this.#stragglers) {
+      if (!late.has(delivery)) continue;
+      this.#stragglers.delete(number);
+      numbers.push(number);
+    }
+    const slots = this.#slots;
+    for (let i = this.#start; i < slots.length && numbers.length < late.size; i++) {
+      const delivery = slots[i];
+      if (delivery === undefined || !late.has(delivery)) continue;
+      slots[i] = undefined;
+      numbers.push(this.#base + i);
+    }
+    this.#size -= numbers.length;
+    this.#tidy();
+    for (const number of numbers) this.#remember(number);
+    return numbers.sort((a, b) => a - b);
+  }
+
+  /** Forgets, and returns, rising, the numbers from `first` to `last` of deliveries that have expired. */
+  takeExpired(first: number, last: number): number[] {
+    if (this.#expired.size === 0) return [];
+    const numbers = [...this.#expired].filter((number) => number >= first && number <= last);
+    for (const number of numbers) this.#expired.delete(number);
+    return numbers.sort((a, b) => a - b);
   }
 
   /** Removes and returns all, in order. */
@@ -75,6 +122,15 @@ export class DeliveryWindow {
     for (const number of numbers.sort((a, b) => a - b)) {
       into.push(this.#stragglers.get(number)!);
       this.#stragglers.delete(number);
+    }
+  }
+
+  #remember(number: number): void {
+    this.#expired.add(number);
+    if (this.#expired.size <= maxRemembered) return;
+    for (const oldest of this.#expired) {
+      this.#expired.delete(oldest);
+      return;
     }
   }
 

@@ -83,7 +83,12 @@ export const requestHandlers: { readonly [T in HandledRequest]: Handler<T> } = {
   async "queue.get"(session, frame) {
     const { broker, visitor, outbox, consumers } = session;
     if (!frame.noAck) consumers.assertRoomForPulled(broker.prefetchFor(0));
-    const { delivery, messages } = await broker.get(visitor, queueOf(session, frame.queue), frame);
+    const { delivery, messages } = await broker.get(
+      visitor,
+      queueOf(session, frame.queue),
+      frame,
+      consumers.leaseSink,
+    );
     if (delivery !== undefined) {
       const number = frame.noAck ? 0 : consumers.pulled(delivery);
       // The client went away while the message was fetched.
@@ -106,7 +111,7 @@ export const requestHandlers: { readonly [T in HandledRequest]: Handler<T> } = {
       throw error;
     }
     consumer.attach(subscription);
-    const { prefetchBytes } = subscription;
+    const { prefetchBytes, ackTimeout } = subscription;
     const { number, tag: consumerTag, isActive } = consumer;
     const prefetch = broker.prefetchFor(frame.prefetch);
     const reply = {
@@ -114,9 +119,16 @@ export const requestHandlers: { readonly [T in HandledRequest]: Handler<T> } = {
       consumerTag,
       prefetch,
       ...(!noAck && { prefetchBytes }),
+      ...(ackTimeout !== Number.POSITIVE_INFINITY && { ackTimeout }),
       ...(isActive !== undefined && { active: isActive }),
     };
     return { reply, after: () => consumer.announced(isActive) };
+  },
+
+  async "consumer.touch"({ broker, consumers }, { consumer, first, last }) {
+    const deliveries = consumers.outstanding(consumer, first, last);
+    broker.touch(deliveries);
+    return { reply: { touched: deliveries.length } };
   },
 
   async "consumer.cancel"({ consumers }, frame) {

@@ -9,6 +9,8 @@ import type { WhenSlow } from "./slow-consumer.ts";
 export interface SessionConsumerListener {
   onCancelled(consumer: SessionConsumer, code: ErrorCode, message: string): void;
   onActiveChanged(consumer: SessionConsumer, isActive: boolean): void;
+  /** These deliveries were not settled in time. The numbers rise. */
+  onExpired(consumer: SessionConsumer, numbers: readonly number[]): void;
 }
 
 export interface SessionConsumerOptions {
@@ -115,6 +117,10 @@ export class SessionConsumer implements DeliverySink {
   activeChanged(isActive: boolean): void {
     this.#isActive = isActive;
     if (this.#isAnnounced && !this.#hasEnded) this.#listener.onActiveChanged(this, isActive);
+  }
+
+  expired(deliveries: readonly Delivery[]): void {
+    this.#listener.onExpired(this, this.window.expire(deliveries));
   }
 
   cancelled(code: ErrorCode, message: string): void {

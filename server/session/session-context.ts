@@ -1,6 +1,6 @@
 import type { Broker } from "../broker/broker.ts";
 import type { Visitor } from "../broker/visitor.ts";
-import type { Delivery } from "../engine/engine.ts";
+import type { Delivery, LeaseSink } from "../engine/engine.ts";
 import type { Outbox } from "./outbox.ts";
 import type { SessionConsumer } from "./session-consumer.ts";
 import type { WhenSlow } from "./slow-consumer.ts";
@@ -34,6 +34,10 @@ export interface SessionConsumers {
   cancel(number: number): void;
   /** @throws PosthornError `limit-exceeded` if `maximum` deliveries of `queue.get` are unsettled. */
   assertRoomForPulled(maximum: number): void;
+  /** Hears of deliveries of `queue.get` that have expired. */
+  readonly leaseSink: LeaseSink;
+  /** The deliveries from `first` to `last` that are not settled. */
+  outstanding(number: number, first: number, last: number): Delivery[];
   /** Keeps a delivery of `queue.get` until it is settled, and numbers it. `undefined`: the session has ended. */
   pulled(delivery: Delivery): number | undefined;
 }

@@ -10,7 +10,14 @@ function received(routingKey: string, text: string, exchange = "prices"): Receiv
     properties: { persistent: false, contentType: "text/plain" },
     body: new TextEncoder().encode(text),
   });
-  return new ReceivedMessage(envelope, { ended: false, settle: () => {} }, 1, 0, false, 0);
+  return new ReceivedMessage(
+    envelope,
+    { ended: false, settle: () => {}, touch: async () => {} },
+    1,
+    0,
+    false,
+    0,
+  );
 }
 
 function drained(buffer: MessageBuffer): string[] {

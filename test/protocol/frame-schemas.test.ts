@@ -41,6 +41,7 @@ describe("the table of frames", () => {
       "error",
       "consumer.cancelled",
       "consumer.active",
+      "delivery.expired",
       "consumer.conflated",
       "goaway",
       "blocked",

@@ -102,6 +102,7 @@ describe("control-frames.json", () => {
         "error",
         "consumer.cancelled",
         "consumer.active",
+        "delivery.expired",
         "consumer.conflated",
         "goaway",
         "blocked",

@@ -182,6 +182,7 @@ test("what a session was given after it ended goes back to where it came from", 
   subscriptions[0]!({
     queue: "q",
     prefetchBytes: 1,
+    ackTimeout: Number.POSITIVE_INFINITY,
     resume: () => expect.unreachable(),
     cancel: () => void cancelled++,
   });

@@ -149,3 +149,50 @@ test("single deliveries left open for ever can be settled after many thousand ot
   modelled.check();
   modelled.takeAll();
 });
+
+test("an expired delivery is out of the window, and remembered until its number is named", () => {
+  const window = new DeliveryWindow();
+  const all = [1, 2, 3, 4, 5].map(() => delivery(0));
+  for (const each of all) window.add(each);
+  expect(window.expire([all[3]!, all[1]!])).toEqual([2, 4]);
+  expect(window.size).toBe(3);
+  expect(window.settle(1, 4)).toEqual([all[0], all[2]]);
+  expect(window.takeExpired(1, 4)).toEqual([2, 4]);
+  expect(window.takeExpired(1, 4)).toEqual([]);
+  expect(window.settle(4, 4)).toBeUndefined();
+  expect(window.settle(5, 5)).toEqual([all[4]]);
+});
+
+test("stragglers expire as well", () => {
+  const window = new DeliveryWindow();
+  const first = delivery(0);
+  window.add(first);
+  for (let number = 2; number <= 20_000; number++) {
+    window.add(delivery(0));
+    window.settle(number, number);
+  }
+  expect(window.expire([first])).toEqual([1]);
+  expect(window.size).toBe(0);
+  expect(window.settle(1, 1)).toEqual([]);
+  expect(window.takeExpired(1, 1)).toEqual([1]);
+});
+
+test("the numbers of 10,000 expired deliveries are remembered, the latest ones", () => {
+  const window = new DeliveryWindow();
+  const all = Array.from({ length: 10_001 }, () => delivery(0));
+  for (const each of all) window.add(each);
+  window.expire(all);
+  expect(window.settle(1, 1)).toBeUndefined();
+  expect(window.settle(2, 2)).toEqual([]);
+  expect(window.takeExpired(1, 10_001)).toHaveLength(10_000);
+});
+
+test("those that are outstanding can be looked up without settling them", () => {
+  const window = new DeliveryWindow();
+  const all = [1, 2, 3].map(() => delivery(0));
+  for (const each of all) window.add(each);
+  window.settle(2, 2);
+  expect(window.outstanding(1, 1000)).toEqual([all[0], all[2]]);
+  expect(window.outstanding(3, 1)).toEqual([]);
+  expect(window.size).toBe(2);
+});

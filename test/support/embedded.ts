@@ -190,6 +190,8 @@ export class RecordingConsumer implements DeliverySink {
   readonly deliveries: Delivery[] = [];
   readonly cancellations: ErrorCode[] = [];
   readonly activeChanges: boolean[] = [];
+  /** What was not settled in time. */
+  readonly late: Delivery[] = [];
   /** How many deliveries came with each call. */
   readonly batchSizes: number[] = [];
   room = true;
@@ -204,6 +206,10 @@ export class RecordingConsumer implements DeliverySink {
     this.batchSizes.push(deliveries.length);
     this.deliveries.push(...deliveries);
     if (this.onDelivery !== undefined) for (const delivery of [...deliveries]) this.onDelivery(delivery);
+  }
+
+  expired(deliveries: readonly Delivery[]): void {
+    this.late.push(...deliveries);
   }
 
   activeChanged(isActive: boolean): void {

@@ -204,6 +204,7 @@ export class ModelRun {
     consumer.subscription = await this.#engine.subscribe(queue.name, options, session, {
       hasRoom: () => consumer.hasRoom,
       deliver: (deliveries) => this.#deliver(holder, consumer, [...deliveries]),
+      expired: () => this.#expect(false, "a delivery has expired"),
       activeChanged: () => this.#expect(false, "a queue without a single active consumer has one"),
       cancelled: () => {
         this.#expect(!consumer.isCancelled, "a consumer was cancelled twice");

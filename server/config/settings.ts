@@ -80,7 +80,7 @@ export const settings = {
     default: 512 * miB,
     minimum: 0,
     maximum: 1024 * giB,
-    help: "Room kept free on the disk, but never more than a tenth of it; with less, publishes that need the disk are refused. 0: not watched.",
+    help: "Room kept free on the disk, but never more than a tenth of it (or 4 MiB); with less, publishes that need the disk are refused. 0: not watched.",
   },
   maxMemoryBytes: {
     group: "storage",

@@ -258,9 +258,11 @@ export class EmbeddedEngine implements Engine {
       if (publication.confirm) sink.confirmed(number, number);
       return;
     }
-    const { blocked } = this.#overload;
-    if (blocked !== undefined && stops(blocked, queues, publication.persistent)) {
-      sink.refused(number, blocked.code, blocked.message);
+    const bytes = publication.envelope.length;
+    const { blocked, allowanceBytes } = this.#overload;
+    const refusal = blocked ?? (bytes > allowanceBytes ? this.#overload.refusalOf(bytes) : undefined);
+    if (refusal !== undefined && stops(refusal, queues, publication.persistent)) {
+      sink.refused(number, refusal.code, refusal.message);
       return;
     }
     const { envelope, bodyBytes, persistent, priority } = publication;
@@ -274,7 +276,7 @@ export class EmbeddedEngine implements Engine {
     }
     if (message.unwritten > 0) {
       this.#committer.write(message);
-      this.#overload.willWrite(message.envelope.length);
+      this.#overload.accepted(bytes);
     }
     if (!publication.confirm) return;
     if (isDurable && message.persistent) this.#committer.confirm(sink, number);

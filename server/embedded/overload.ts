@@ -3,7 +3,7 @@ import type { Store } from "./store/store.ts";
 
 /** Where publishing stops for want of room. */
 export interface OverloadLimits {
-  /** Stays free on the disk; cut to a tenth of it. 0: the disk is not watched. */
+  /** Stays free on the disk; cut to a tenth of it, but not below 4 MiB. 0: the disk is not watched. */
   readonly minFreeDiskBytes: number;
   /** What the process may use. 0: memory is not watched. */
   readonly maxMemoryBytes: number;
@@ -13,7 +13,7 @@ export interface OverloadLimits {
 }
 
 export interface OverloadOptions extends OverloadLimits {
-  readonly store: Pick<Store, "freeBytes" | "capacityBytes">;
+  readonly store: Pick<Store, "room" | "capacityBytes">;
   /** What is accepted and not on disk yet: the store does not know of all of it. */
   readonly unflushedBytes: () => number;
   /** Calls back after some milliseconds; must not keep the process alive. */
@@ -24,8 +24,12 @@ export interface OverloadOptions extends OverloadLimits {
 const lookMs = 1000;
 /** Of a disk, this is kept free at most: otherwise a small one could never be used. */
 const largestReserve = 0.1;
+/** Whatever the disk's size: a commit may take a MiB or two besides its messages. */
+const smallestReserveBytes = 4 * 2 ** 20;
 /** Publishing goes on once this much more is free than where it stopped. */
 const diskRelief = 1.5;
+/** With so many times what is to be written and the reserve to be used again, the store will not have to grow. */
+const ample = 4;
 /** While memory is high, garbage is collected at every so many looks. */
 const collectionLooks = 5;
 /** Publishing goes on once memory is down to this share of where it stopped. */
@@ -49,9 +53,9 @@ export class Overload {
   #memory: Blocked | undefined;
   #looksAtHighMemory = 0;
   #minFreeDiskBytes = 0;
-  /** Bytes that may still be written before room is looked at again. */
-  #allowanceBytes = Number.POSITIVE_INFINITY;
   #isStopped = false;
+  /** Bytes that may still be accepted before room is looked at again: see {@link refusalOf}. */
+  allowanceBytes = Number.POSITIVE_INFINITY;
   /** Why publishes are refused: memory before disk, as that stops more. */
   blocked: Blocked | undefined;
 
@@ -67,7 +71,8 @@ export class Overload {
   start(): void {
     const { minFreeDiskBytes, maxMemoryBytes, store } = this.#options;
     if (minFreeDiskBytes > 0) {
-      this.#minFreeDiskBytes = Math.min(minFreeDiskBytes, store.capacityBytes() * largestReserve);
+      const largestBytes = Math.max(store.capacityBytes() * largestReserve, smallestReserveBytes);
+      this.#minFreeDiskBytes = Math.min(minFreeDiskBytes, largestBytes);
     }
     if (minFreeDiskBytes === 0 && maxMemoryBytes === 0) return;
     this.#look();
@@ -77,10 +82,23 @@ export class Overload {
     this.#isStopped = true;
   }
 
-  /** A message of this size is about to be written. */
-  willWrite(bytes: number): void {
-    this.#allowanceBytes -= bytes;
-    if (this.#allowanceBytes < 0 && !this.#isStopped) this.#lookAtDisk(false);
+  /**
+   * Looks at the disk: why a message of this size, if it has to be written, is refused. To be asked, while nothing is
+   * blocked, for one that is larger than {@link allowanceBytes}.
+   */
+  refusalOf(bytes: number): Blocked | undefined {
+    if (this.#minFreeDiskBytes === 0 || this.#isStopped) return undefined;
+    this.#lookAtDisk(false);
+    if (this.#disk !== undefined) return this.#disk;
+    const freeBytes = this.#freeBytes(bytes);
+    if (freeBytes - bytes >= this.#minFreeDiskBytes / 2) return undefined;
+    const message = `The broker's disk has only ${mebibytes(freeBytes)} left: too little for a message of ${mebibytes(bytes)}.`;
+    return { code: "disk-full", message };
+  }
+
+  /** A message of this size has been accepted and will be written. */
+  accepted(bytes: number): void {
+    this.allowanceBytes -= bytes;
   }
 
   #look(): void {
@@ -93,19 +111,31 @@ export class Overload {
   #lookAtDisk(mayRelieve: boolean): void {
     const mark = this.#minFreeDiskBytes;
     if (mark === 0) return;
-    const freeBytes = this.#options.store.freeBytes() - this.#options.unflushedBytes();
+    const freeBytes = this.#freeBytes(0);
     if (this.#disk === undefined ? freeBytes < mark : !mayRelieve || freeBytes < mark * diskRelief) {
       this.#disk ??= {
         code: "disk-full",
         message: `The broker's disk has only ${mebibytes(freeBytes)} left; ${mebibytes(mark)} are kept free.`,
       };
-      this.#allowanceBytes = Number.POSITIVE_INFINITY;
     } else {
       this.#disk = undefined;
       // No more than a quarter of the reserve: another program may use up the rest meanwhile.
-      this.#allowanceBytes = Math.max(Math.min((freeBytes - mark) / 2, mark / 4), mark / 16);
+      this.allowanceBytes = Math.max(Math.min((freeBytes - mark) / 2, mark / 4), mark / 16);
     }
     this.#settle();
+  }
+
+  /**
+   * What can be written, a message of `bytes` among it. Where the store finds no place for something in what it could use
+   * again, it grows, and does not shrink any more. So half of the reserve is kept for that and for acks, unless there is so
+   * much to be used again that it will hardly happen.
+   */
+  #freeBytes(bytes: number): number {
+    const mark = this.#minFreeDiskBytes;
+    const { diskBytes, reusableBytes } = this.#options.store.room();
+    const leftBytes = diskBytes - this.#options.unflushedBytes();
+    const mayGrow = leftBytes - bytes >= mark / 2;
+    return mayGrow || reusableBytes >= ample * (mark + bytes) ? leftBytes + reusableBytes : leftBytes;
   }
 
   #lookAtMemory(): void {

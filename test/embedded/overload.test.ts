@@ -7,6 +7,7 @@ const kiB = 1024;
 /** Watermarks over a disk and a memory that the test sets, and a clock that it moves on. */
 class World {
   freeBytes = 1000 * kiB;
+  reusableBytes = 0;
   usedBytes = 0;
   /** Of what is used, what a collection gives back. */
   garbageBytes = 0;
@@ -29,9 +30,9 @@ class World {
       },
       unflushedBytes: () => this.unflushedBytes,
       store: {
-        freeBytes: () => {
+        room: () => {
           this.looksAtDisk++;
-          return this.freeBytes;
+          return { diskBytes: this.freeBytes, reusableBytes: this.reusableBytes };
         },
         capacityBytes: () => capacityBytes,
       },
@@ -52,6 +53,15 @@ class World {
   /** Looks that are to come. */
   get due(): number {
     return this.#due.length;
+  }
+
+  /** Publishes a message that has to be written. Returns why it is refused. */
+  publish(bytes: number): string | undefined {
+    const { overload } = this;
+    const refusal =
+      overload.blocked ?? (bytes > overload.allowanceBytes ? overload.refusalOf(bytes) : undefined);
+    if (refusal === undefined) overload.accepted(bytes);
+    return refusal?.message;
   }
 
   second(): void {
@@ -90,10 +100,10 @@ test("room that goes up and down around the mark changes nothing", () => {
 test("between two seconds it looks when a quarter of the reserve has been written", () => {
   const world = new World({ minFreeDiskBytes: 100 * kiB });
   const before = world.looksAtDisk;
-  world.overload.willWrite(25 * kiB);
+  expect(world.publish(25 * kiB)).toBeUndefined();
   expect(world.looksAtDisk).toBe(before);
   world.freeBytes = 50 * kiB;
-  world.overload.willWrite(1);
+  expect(world.publish(1)).toMatch(/are kept free/);
   expect(world.code).toBe("disk-full");
 });
 
@@ -102,10 +112,44 @@ test("near the mark it looks when half of the way to it has been written", () =>
   world.freeBytes = 120 * kiB;
   world.second();
   const before = world.looksAtDisk;
-  world.overload.willWrite(10 * kiB);
+  world.publish(10 * kiB);
   expect(world.looksAtDisk).toBe(before);
-  world.overload.willWrite(1);
-  expect(world.looksAtDisk).toBe(before + 1);
+  expect(world.publish(1)).toBeUndefined();
+  expect(world.looksAtDisk).toBeGreaterThan(before);
+});
+
+test("a message that would eat up more than half of the reserve is refused, alone", () => {
+  const world = new World({ minFreeDiskBytes: 100 * kiB });
+  world.freeBytes = 130 * kiB;
+  world.second();
+  expect(world.publish(81 * kiB)).toBe(
+    "The broker's disk has only 0.1 MiB left: too little for a message of 0.1 MiB.",
+  );
+  expect(world.publish(10 * kiB)).toBeUndefined();
+  expect(world.changes).toEqual([]);
+  expect(world.publish(80 * kiB)).toBeUndefined();
+  world.unflushedBytes = 90 * kiB;
+  // After one like that, the next looks.
+  expect(world.publish(1)).toMatch(/are kept free/);
+});
+
+test("when the disk itself is short, what the store can use again counts only if it is plenty", () => {
+  const world = new World({ minFreeDiskBytes: 100 * kiB });
+  world.freeBytes = 49 * kiB;
+  world.reusableBytes = 399 * kiB;
+  world.second();
+  expect(world.code).toBe("disk-full");
+  world.freeBytes = 50 * kiB;
+  world.second();
+  expect(world.code).toBeUndefined();
+  world.freeBytes = 10 * kiB;
+  world.reusableBytes = 400 * kiB;
+  world.second();
+  expect(world.code).toBeUndefined();
+  // One that is large has to find place at once.
+  expect(world.publish(50 * kiB)).toMatch(/too little for a message/);
+  world.reusableBytes = 600 * kiB;
+  expect(world.publish(50 * kiB)).toBeUndefined();
 });
 
 test("nothing but the second lets publishing go on, so it stops for a second at least", () => {
@@ -113,7 +157,7 @@ test("nothing but the second lets publishing go on, so it stops for a second at 
   world.freeBytes = 50 * kiB;
   world.second();
   world.freeBytes = 1000 * kiB;
-  world.overload.willWrite(10_000 * kiB);
+  expect(world.publish(1)).toBeDefined();
   expect(world.code).toBe("disk-full");
   world.second();
   expect(world.code).toBeUndefined();
@@ -127,14 +171,22 @@ test("what is accepted and not on disk yet counts as written", () => {
   expect(world.code).toBe("disk-full");
 });
 
-test("on a small disk no more than a tenth is kept free", () => {
-  const world = new World({ minFreeDiskBytes: 500 * kiB }, 1000 * kiB);
-  world.freeBytes = 101 * kiB;
-  world.second();
-  expect(world.code).toBeUndefined();
-  world.freeBytes = 99 * kiB;
-  world.second();
-  expect(world.code).toBe("disk-full");
+test("on a small disk no more than a tenth is kept free, or 4 MiB", () => {
+  for (const [capacityMiB, reserveMiB] of [
+    [1000, 100],
+    [50, 5],
+    [20, 4],
+  ] as const) {
+    const world = new World({ minFreeDiskBytes: 500 * 1024 * kiB }, capacityMiB * 1024 * kiB);
+    world.freeBytes = 2 * reserveMiB * 1024 * kiB;
+    world.second();
+    world.freeBytes = reserveMiB * 1024 * kiB;
+    world.second();
+    expect(world.code).toBeUndefined();
+    world.freeBytes--;
+    world.second();
+    expect(world.code).toBe("disk-full");
+  }
 });
 
 test("memory stops publishing above its mark, and lets it go on at 85 % of it", () => {
@@ -185,7 +237,7 @@ test("what is switched off is not looked at", () => {
   const world = new World({});
   world.freeBytes = 0;
   world.usedBytes = Number.POSITIVE_INFINITY;
-  world.overload.willWrite(1000 * kiB);
+  expect(world.publish(1000 * kiB)).toBeUndefined();
   expect(world.due).toBe(0);
   expect(world.looksAtDisk).toBe(0);
   expect(world.code).toBeUndefined();
@@ -196,7 +248,7 @@ test("nothing is looked at after the end", () => {
   world.overload.stop();
   const before = world.looksAtDisk;
   world.second();
-  world.overload.willWrite(10_000 * kiB);
+  world.publish(10_000 * kiB);
   expect(world.looksAtDisk).toBe(before);
   expect(world.due).toBe(0);
 });

@@ -1,5 +1,12 @@
 import { EmbeddedEngine } from "../../server/embedded/embedded-engine.ts";
-import type { Changes, LoadedEntry, Recovered, Scan, Store } from "../../server/embedded/store/store.ts";
+import type {
+  Changes,
+  LoadedEntry,
+  Recovered,
+  Room,
+  Scan,
+  Store,
+} from "../../server/embedded/store/store.ts";
 import type { EngineHarness, HarnessOptions } from "../contract/engine/harness.ts";
 import { consumerLimits } from "./embedded.ts";
 
@@ -65,8 +72,8 @@ class FlushGate implements Store {
     return this.#store.scan(...where);
   }
 
-  freeBytes(): number {
-    return this.#store.freeBytes();
+  room(): Room {
+    return this.#store.room();
   }
 
   capacityBytes(): number {

@@ -21,6 +21,7 @@ import {
   type QueueCounters,
   type QueueId,
   type Recovered,
+  type Room,
   type Scan,
   type Store,
   StoreError,
@@ -151,11 +152,11 @@ export class LmdbStore implements Store {
    * pages need neighbouring ones, and the emptier the file, the likelier they are. So a file that is free by half counts
    * half of its free pages, one that is free by a tenth a tenth.
    */
-  freeBytes(): number {
+  room(): Room {
     const { environment } = this.#opened();
     const { bavail, bsize } = this.#fileSystem();
     const { fileBytes, freeBytes } = environment.space();
-    return bavail * bsize + (freeBytes * freeBytes) / fileBytes;
+    return { diskBytes: bavail * bsize, reusableBytes: (freeBytes * freeBytes) / fileBytes };
   }
 
   capacityBytes(): number {

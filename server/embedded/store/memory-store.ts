@@ -7,6 +7,7 @@ import {
   type QueueCounters,
   type QueueId,
   type Recovered,
+  type Room,
   type Scan,
   type Store,
   type StoredEntry,
@@ -54,7 +55,7 @@ interface PendingCommit {
  * which here is a moment later. "Disk" is the object itself: it can be opened again after `close` or `crash`.
  */
 export class MemoryStore implements Store {
-  /** What {@link freeBytes} says. A test sets it to play a disk that fills up. */
+  /** What {@link room} says the disk has left. A test sets it to play a disk that fills up. */
   roomBytes = Number.POSITIVE_INFINITY;
   readonly #manualFlush: boolean;
   readonly #messages = new Map<number, StoredMessage>();
@@ -141,8 +142,8 @@ export class MemoryStore implements Store {
     return { entries, nextSeq: undefined };
   }
 
-  freeBytes(): number {
-    return this.roomBytes;
+  room(): Room {
+    return { diskBytes: this.roomBytes, reusableBytes: 0 };
   }
 
   capacityBytes(): number {

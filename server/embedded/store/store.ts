@@ -151,6 +151,14 @@ export interface Recovered {
   readonly clean: boolean;
 }
 
+/** What is left of the place that a store lies in, in bytes. */
+export interface Room {
+  /** What the place has left. */
+  readonly diskBytes: number;
+  /** What the store can write over of its own, by an estimate: larger pieces fit less easily than small ones. */
+  readonly reusableBytes: number;
+}
+
 export interface Store {
   /** Opens, recovers and locks. Throws {@link StoreError}. */
   open(): Promise<Recovered>;
@@ -183,11 +191,8 @@ export interface Store {
    */
   scan(queue: QueueId, fromSeq: number, toSeq: number, maxEntries: number): Scan;
 
-  /**
-   * About how many more bytes can be written before the place is full, what the store can use again of its own included.
-   * Cheap enough to be asked several times a second.
-   */
-  freeBytes(): number;
+  /** How much more can be written before the place is full. Cheap enough to be asked several times a second. */
+  room(): Room;
 
   /** How large the place is in which the store lies, whoever uses it. */
   capacityBytes(): number;

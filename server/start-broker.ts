@@ -19,6 +19,7 @@ import type { Logger } from "./log.ts";
 import { collectGarbage, usedMemoryBytes } from "./process-memory.ts";
 import { Sessions, tickMs } from "./session/sessions.ts";
 import { WebSocketListener } from "./session/websocket-listener.ts";
+import { SteadyClock } from "./steady-clock.ts";
 import { version } from "./version.ts";
 
 export interface StartOptions {
@@ -44,15 +45,6 @@ export interface Clock {
   readonly delay: (delayMs: number, callback: () => void) => void;
 }
 
-/**
- * The time since 1970 as it was when the process started, and from there on a clock that nobody sets: a message does not
- * expire because someone has set the time.
- */
-const systemClock: Clock = {
-  now: () => performance.timeOrigin + performance.now(),
-  delay: (delayMs, callback) => void setTimeout(callback, delayMs).unref(),
-};
-
 /** A broker that runs. */
 export interface RunningBroker {
   readonly host: string;
@@ -71,7 +63,7 @@ export async function startBroker({
   ...options
 }: StartOptions): Promise<RunningBroker> {
   const now = options.now ?? (() => performance.now());
-  const clock = options.clock ?? systemClock;
+  const clock = options.clock ?? new SteadyClock();
   const store =
     options.store ?? (config.memory ? new MemoryStore() : new LmdbStore({ directory: config.dataDir }));
   const engine = new EmbeddedEngine({
@@ -87,7 +79,9 @@ export async function startBroker({
       collectGarbage,
     },
     defer: (callback) => void setImmediate(callback),
-    ...clock,
+    now: clock.now,
+    delay: clock.delay,
+    ...(clock instanceof SteadyClock && { steadyClock: clock }),
     random: Math.random,
     events: {
       onFailure,

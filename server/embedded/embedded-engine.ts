@@ -21,6 +21,7 @@ import type {
   SubscribeOptions,
   Subscription,
 } from "../engine/engine.ts";
+import { ClockLag, type LaggingClock } from "./clock-lag.ts";
 import { Committer } from "./committer.ts";
 import { Consumer, type ConsumerHost } from "./consumer.ts";
 import { Deadlines } from "./deadlines.ts";
@@ -62,6 +63,8 @@ export interface EmbeddedEngineOptions {
   readonly defer: (callback: () => void) => void;
   /** Milliseconds since 1970: what is due in queues is due by this clock. */
   readonly now: () => number;
+  /** The clock behind `now`, if it should go on over restarts where it was: see {@link ClockLag}. */
+  readonly steadyClock?: LaggingClock;
   /** Calls back after some milliseconds; must not keep the process alive. */
   readonly delay: (delayMs: number, callback: () => void) => void;
   /** At least 0 and less than 1, all equally likely, as `Math.random`. */
@@ -111,6 +114,7 @@ export class EmbeddedEngine implements Engine {
   readonly #maintenance: MaintenanceLoop;
   readonly #overload: Overload;
   readonly #deadlines: Deadlines;
+  readonly #clockLag: ClockLag | undefined;
   #committer: Committer;
   #consumerCount = 0;
   #missedTargets = 0;
@@ -155,12 +159,15 @@ export class EmbeddedEngine implements Engine {
       delay: options.delay,
     });
     this.#deadlines = new Deadlines(options);
+    const { steadyClock: clock, delay } = options;
+    this.#clockLag = clock && new ClockLag({ clock, delay, record: (lagMs) => this.#recordLag(lagMs) });
     this.#committer = this.#newCommitter(1);
   }
 
   async start(): Promise<void> {
     const recovered = await this.#options.store.open();
     this.#committer = this.#newCommitter(recovered.nextMessageId);
+    this.#clockLag?.start(recovered.records.get(recordKeys.clockLag));
     await this.#recover(recovered);
     this.#maintenance.start();
     this.#overload.start();
@@ -378,9 +385,14 @@ export class EmbeddedEngine implements Engine {
   async stop(): Promise<void> {
     this.#overload.stop();
     this.#deadlines.stop();
+    this.#clockLag?.stop();
     await this.#maintenance.stop();
     await this.#committer.idle();
     await this.#options.store.close({ clean: true });
+  }
+
+  #recordLag(lagMs: number): void {
+    void this.#committer.record([{ key: recordKeys.clockLag, value: lagMs }]);
   }
 
   async #setPaused(queue: Queue, isPaused: boolean): Promise<void> {

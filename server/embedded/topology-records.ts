@@ -11,6 +11,7 @@ export const recordKeys = {
   binding: (number: number) => `binding/${number}`,
   reservedQueueIds: "engine/reserved-queue-ids",
   uncertainBelow: "engine/uncertain-below",
+  clockLag: "engine/clock-lag-ms",
 } as const;
 
 type Json = { readonly [name: string]: unknown };

@@ -13,6 +13,11 @@ export class ManualTime {
     this.#timers.set(++this.#begun, { atMs: this.#elapsedMs + delayMs, callback });
   };
 
+  /** Milliseconds that have passed. */
+  get elapsedMs(): number {
+    return this.#elapsedMs;
+  }
+
   /** Timers that have not gone off yet. */
   get timers(): number {
     return this.#timers.size;

@@ -1,7 +1,7 @@
 import type { PosthornError } from "../protocol/errors.ts";
 import { onAbort, throwIfAborted } from "./abort.ts";
 import type { Connection } from "./connection.ts";
-import type { ReceivedMessage } from "./message.ts";
+import type { NackReasonLike, ReceivedMessage } from "./message.ts";
 import type { MessageBuffer } from "./message-buffer.ts";
 import { overrun } from "./message-stream.ts";
 import type { QueueName } from "./queue-name.ts";
@@ -17,7 +17,8 @@ export interface ConsumeOptions extends SubscriptionOptions {
   /**
    * What becomes of a message whose handler throws or rejects. Default `requeue`: it comes again, after a pause that
    * grows from 100 ms to 5 s while one handler after the other fails, so that nothing is lost and nothing spins.
-   * `reject`: the broker drops it. A function decides by the error.
+   * `reject`: the broker dead-letters it, or drops it. A function decides by the error. The error goes with the message as its
+   * `nackReason`.
    */
   readonly onError?: FailureOutcome | ((error: unknown, message: ReceivedMessage) => FailureOutcome);
   /**
@@ -44,8 +45,8 @@ export class Consumer implements SubscriptionSink {
   readonly #handler: MessageHandler;
   readonly #options: ConsumeOptions;
   readonly #buffer: MessageBuffer;
-  /** Failed messages in their pause: message → timer. */
-  readonly #paused = new Map<ReceivedMessage, unknown>();
+  /** Failed messages in their pause. */
+  readonly #paused = new Map<ReceivedMessage, { readonly timer: unknown; readonly error: unknown }>();
   #running = 0;
   #looping = false;
   #failuresInARow = 0;
@@ -150,7 +151,7 @@ export class Consumer implements SubscriptionSink {
   async #stop(error?: PosthornError): Promise<void> {
     const cancelled = this.#subscription.cancel(error);
     // After the request to cancel has left: before it, the broker would send them straight back.
-    for (const message of this.#buffer.clear()) if (!message.settled) message.requeue();
+    for (const message of this.#buffer.clear()) if (!message.settled) message.release();
     this.#endPauses();
     await cancelled;
   }
@@ -185,10 +186,10 @@ export class Consumer implements SubscriptionSink {
     if (message.settled || message.stale || outcome === "leave") {
       message.leave();
       this.#finished();
-    } else if (outcome === "requeue") this.#pause(message);
+    } else if (outcome === "requeue") this.#pause(message, error);
     else {
       if (outcome === "ack") message.ack();
-      else message.reject();
+      else message.reject({ reason: reasonOf(error) });
       this.#finished();
     }
   }
@@ -205,26 +206,24 @@ export class Consumer implements SubscriptionSink {
   }
 
   /** Requeues a message after a while. Until then it keeps its place among the handlers at work. */
-  #pause(message: ReceivedMessage): void {
+  #pause(message: ReceivedMessage, error: unknown): void {
     const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** (this.#failuresInARow - 1));
     const { runtime } = this.#connection;
-    this.#paused.set(
-      message,
-      runtime.setTimer(() => this.#endPause(message), pauseMs),
-    );
+    const timer = runtime.setTimer(() => this.#endPause(message, error), pauseMs);
+    this.#paused.set(message, { timer, error });
     if (this.#ended) this.#endPauses();
   }
 
   #endPauses(): void {
-    for (const [message, timer] of this.#paused) {
+    for (const [message, { timer, error }] of this.#paused) {
       this.#connection.runtime.clearTimer(timer);
-      this.#endPause(message);
+      this.#endPause(message, error);
     }
   }
 
-  #endPause(message: ReceivedMessage): void {
+  #endPause(message: ReceivedMessage, error: unknown): void {
     this.#paused.delete(message);
-    if (!message.settled) message.requeue();
+    if (!message.settled) message.requeue({ reason: reasonOf(error) });
     this.#finished();
   }
 
@@ -251,6 +250,10 @@ export class Consumer implements SubscriptionSink {
     if (this.#error === undefined) this.#resolveClosed();
     else this.#rejectClosed(this.#error);
   }
+}
+
+function reasonOf(error: unknown): NackReasonLike {
+  return error instanceof Error ? error : String(error);
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

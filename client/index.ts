@@ -1,4 +1,5 @@
 /** The SDK of Posthorn, for Node and browsers. Begin with {@link connect}. */
+export type { Death, DeathReason, NackReason } from "../protocol/delivery-history.ts";
 export { type ErrorCode, type ErrorDetails, PosthornError } from "../protocol/errors.ts";
 export type { Headers, HeaderValue } from "../protocol/header-value.ts";
 export type { MessageProperties } from "../protocol/message.ts";
@@ -9,7 +10,7 @@ export type { ConsumeOptions, Consumer, FailureOutcome, MessageHandler } from ".
 export type { EnvelopeView } from "./envelope-view.ts";
 export type { BlockedNotice, ConnectionState, GoawayNotice, PosthornEvents, StateChange } from "./events.ts";
 export type { Exchange, ExchangeDeclaration, ExchangeType, HashOn } from "./exchange.ts";
-export type { ReceivedMessage } from "./message.ts";
+export type { NackReasonLike, ReceivedMessage, RequeueOptions } from "./message.ts";
 export type { MessageStream, StreamOptions } from "./message-stream.ts";
 export type { ConnectOptions, ReconnectOptions } from "./options.ts";
 export type { Posthorn } from "./posthorn.ts";

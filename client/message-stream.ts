@@ -126,7 +126,7 @@ export class MessageStream implements AsyncIterableIterator<ReceivedMessage, und
   async #cancel(error?: PosthornError): Promise<void> {
     const cancelled = this.#subscription.cancel(error);
     // After the request to cancel has left: before it, the broker would send them straight back.
-    for (const message of this.#buffer.clear()) if (!message.settled) message.requeue();
+    for (const message of this.#buffer.clear()) if (!message.settled) message.release();
     await cancelled;
   }
 

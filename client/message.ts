@@ -1,3 +1,12 @@
+import { longestMs } from "../protocol/arguments.ts";
+import {
+  boundedReason,
+  type Death,
+  type DeliveryHistory,
+  decodeHistory,
+  type NackReason,
+  type SettleDetail,
+} from "../protocol/delivery-history.ts";
 import { PosthornError } from "../protocol/errors.ts";
 import type { Outcome } from "../protocol/frames.ts";
 import { EnvelopeView } from "./envelope-view.ts";
@@ -6,9 +15,19 @@ import type { HeldMessages } from "./held-messages.ts";
 /** Where settlements go. */
 export interface SettlementTarget {
   readonly ended: boolean;
-  settle(consumer: number, delivery: number, outcome: Outcome): void;
+  settle(consumer: number, delivery: number, outcome: Outcome, detail?: SettleDetail): void;
   /** @throws PosthornError `delivery-expired`, and as any request. */
   touch(consumer: number, delivery: number): Promise<void>;
+}
+
+/** Why a message is given back: kept with it, cut to 64 characters of code and 512 of message. */
+export type NackReasonLike = NackReason | Error | string;
+
+export interface RequeueOptions {
+  /** Milliseconds before the message comes back to its place. Default: as the queue's `retry` says, otherwise at once. */
+  readonly delay?: number;
+  /** Shown to whoever gets the message next, as `nackReason`. */
+  readonly reason?: NackReasonLike;
 }
 
 /**
@@ -25,9 +44,11 @@ export class ReceivedMessage extends EnvelopeView {
   private readonly delivery: number;
   private held: HeldMessages | undefined;
   private late = false;
+  private readonly told: Uint8Array | undefined;
+  private read: DeliveryHistory | undefined;
   private done: boolean;
 
-  /** @internal `delivery` 0: it needs no settlement. */
+  /** @internal `delivery` 0: it needs no settlement. `history`: see `decodeHistory`. */
   constructor(
     envelope: Uint8Array,
     session: SettlementTarget,
@@ -35,6 +56,7 @@ export class ReceivedMessage extends EnvelopeView {
     delivery: number,
     redelivered: boolean,
     attempts: number,
+    history: Uint8Array | undefined,
   ) {
     super(envelope);
     this.session = session;
@@ -42,7 +64,31 @@ export class ReceivedMessage extends EnvelopeView {
     this.delivery = delivery;
     this.redelivered = redelivered;
     this.attempts = attempts;
+    this.told = history;
     this.done = delivery === 0;
+  }
+
+  /**
+   * The queues that it was dead-lettered from, and why: one entry for each queue and reason, the latest first, at most 20.
+   * Empty if it never was.
+   */
+  get deaths(): readonly Death[] {
+    return this.history.deaths ?? noDeaths;
+  }
+
+  /** Its first death, also when that is no longer among {@link deaths}. */
+  get firstDeath(): DeliveryHistory["firstDeath"] {
+    return this.history.firstDeath;
+  }
+
+  /** Its latest death. */
+  get lastDeath(): Death | undefined {
+    return this.deaths[0];
+  }
+
+  /** What the consumer said that gave it back last, here or in a queue before. */
+  get nackReason(): NackReason | undefined {
+    return this.history.nackReason;
   }
 
   /** Nothing is left to settle: it has been settled, has expired, or came from a consumer with `noAck`. */
@@ -68,19 +114,38 @@ export class ReceivedMessage extends EnvelopeView {
     this.settle("ack");
   }
 
-  /** Not done: `requeue` (the default) or `reject`. @throws PosthornError `unknown-delivery` if it was settled before, `delivery-expired`. */
-  nack(options: { readonly requeue?: boolean } = {}): void {
-    this.settle(options.requeue === false ? "reject" : "requeue");
+  /**
+   * Not done: as {@link requeue}, or with `requeue: false` as {@link reject}.
+   * @throws PosthornError `unknown-delivery` if it was settled before, `delivery-expired`, `invalid-argument`.
+   */
+  nack(options: RequeueOptions & { readonly requeue?: boolean } = {}): void {
+    if (options.requeue === false) this.reject(options);
+    else this.requeue(options);
   }
 
-  /** Back to its place in the queue. @throws PosthornError `unknown-delivery` if it was settled before, `delivery-expired`. */
-  requeue(): void {
-    this.settle("requeue");
+  /**
+   * Back to its place in the queue, at once or after a delay. Counts as an attempt.
+   * @throws PosthornError `unknown-delivery` if it was settled before, `delivery-expired`, `invalid-argument` for a delay that
+   * is not a whole number of milliseconds.
+   */
+  requeue({ delay, reason }: RequeueOptions = {}): void {
+    this.settle("requeue", detailOf(delay, reason));
   }
 
-  /** Not wanted: the broker drops it. @throws PosthornError `unknown-delivery` if it was settled before, `delivery-expired`. */
-  reject(): void {
-    this.settle("reject");
+  /**
+   * Not wanted: the broker dead-letters it, or drops it if its queue has no dead-letter target.
+   * @throws PosthornError `unknown-delivery` if it was settled before, `delivery-expired`.
+   */
+  reject({ reason }: { readonly reason?: NackReasonLike } = {}): void {
+    this.settle("reject", detailOf(undefined, reason));
+  }
+
+  /**
+   * Not looked at: back to its place in the queue, without counting as an attempt.
+   * @throws PosthornError `unknown-delivery` if it was settled before, `delivery-expired`.
+   */
+  release(): void {
+    this.settle("release");
   }
 
   /**
@@ -122,10 +187,36 @@ export class ReceivedMessage extends EnvelopeView {
     throw new PosthornError("unknown-delivery", `The message cannot be settled. ${why}`);
   }
 
-  private settle(outcome: Outcome): void {
+  private get history(): DeliveryHistory {
+    if (this.read === undefined) this.read = (this.told && decodeHistory(this.told)) ?? noHistory;
+    return this.read;
+  }
+
+  private settle(outcome: Outcome, detail?: SettleDetail): void {
     this.assertUnsettled();
     this.done = true;
     this.held?.remove(this.delivery);
-    this.session.settle(this.consumer, this.delivery, outcome);
+    this.session.settle(this.consumer, this.delivery, outcome, detail);
   }
+}
+
+const noHistory: DeliveryHistory = {};
+const noDeaths: readonly Death[] = [];
+
+function detailOf(delay: number | undefined, reason: NackReasonLike | undefined): SettleDetail | undefined {
+  if (delay !== undefined && !(Number.isInteger(delay) && delay >= 0 && delay <= longestMs)) {
+    throw new PosthornError(
+      "invalid-argument",
+      `The delay must be a whole number of milliseconds from 0 to ${longestMs}.`,
+    );
+  }
+  if (!delay && reason === undefined) return undefined;
+  return { delay: delay ?? 0, reason: reason === undefined ? undefined : boundedReason(nackReason(reason)) };
+}
+
+function nackReason(reason: NackReasonLike): NackReason {
+  if (typeof reason === "string") return { code: "", message: reason };
+  if (!(reason instanceof Error)) return reason;
+  const { code } = reason as { code?: unknown };
+  return { code: typeof code === "string" ? code : reason.name, message: reason.message };
 }

@@ -1,5 +1,6 @@
-import { writePublish, writeSettle } from "../protocol/binary-frames.ts";
+import { writeDetailedSettle, writePublish, writeSettle } from "../protocol/binary-frames.ts";
 import { ByteWriter } from "../protocol/byte-writer.ts";
+import type { SettleDetail } from "../protocol/delivery-history.ts";
 import type { Outcome } from "../protocol/frames.ts";
 import type { Runtime } from "./runtime.ts";
 import { Settlements } from "./settlements.ts";
@@ -14,6 +15,8 @@ const nothing = new Uint8Array(0);
 const smallestBatchBytes = 512;
 /** More than the head of any message frame that is not a publish. */
 const settleBytes = 32;
+/** More than what a consumer may say with an outcome: 64 and 512 characters of up to three bytes, and the delay. */
+const detailBytes = 2048;
 
 /**
  * Gathers the message frames of one tick into one binary WebSocket message. Publishes are written as they come,
@@ -52,17 +55,19 @@ export class Outbox {
     this.#schedule();
   }
 
-  settle(consumer: number, delivery: number, outcome: Outcome): void {
-    this.#settlements.add(consumer, delivery, outcome);
+  settle(consumer: number, delivery: number, outcome: Outcome, detail?: SettleDetail): void {
+    this.#settlements.add(consumer, delivery, outcome, detail);
     this.#schedule();
   }
 
   /** Sends what has gathered, without waiting for the end of the tick. */
   flush(): void {
     if (this.#closed) return;
-    this.#settlements.drain((consumer, first, last, outcome) => {
-      if (this.#writer.length + settleBytes > this.#maxBytes) this.#complete();
-      writeSettle(this.#writer, consumer, first, last, outcome);
+    this.#settlements.drain((consumer, first, last, outcome, detail) => {
+      const bytes = settleBytes + (detail === undefined ? 0 : detailBytes);
+      if (this.#writer.length + bytes > this.#maxBytes) this.#complete();
+      if (detail === undefined) writeSettle(this.#writer, consumer, first, last, outcome);
+      else writeDetailedSettle(this.#writer, consumer, first, last, outcome, detail);
     });
     if (this.#writer.length > 0) this.#complete();
   }

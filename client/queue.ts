@@ -179,7 +179,7 @@ export class Queue {
       answered: (reply, session, late) => {
         if (reply.delivered === 0) return;
         message = session.takeGotten();
-        if (late && message?.settled === false) message.requeue();
+        if (late && message?.settled === false) message.release();
       },
     });
     return message;

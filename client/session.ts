@@ -1,4 +1,5 @@
 import { BinaryFrameReader, deliverFlags } from "../protocol/binary-frames.ts";
+import type { SettleDetail } from "../protocol/delivery-history.ts";
 import { errorCatalogue, mayReconnect, PosthornError } from "../protocol/errors.ts";
 import type {
   BlockedFrame,
@@ -184,9 +185,9 @@ export class Session {
     }
   }
 
-  settle(consumer: number, delivery: number, outcome: Outcome): void {
+  settle(consumer: number, delivery: number, outcome: Outcome, detail?: SettleDetail): void {
     // After the session's end the message is back in its queue: what was decided about it no longer counts.
-    if (this.#state === "open") this.#outbox?.settle(consumer, delivery, outcome);
+    if (this.#state === "open") this.#outbox?.settle(consumer, delivery, outcome, detail);
   }
 
   async touch(consumer: number, delivery: number): Promise<void> {
@@ -355,16 +356,16 @@ export class Session {
   }
 
   #deliver(reader: BinaryFrameReader): void {
-    const { consumer, flags, delivery, attempts } = reader;
+    const { envelope, consumer, flags, delivery, attempts, history } = reader;
     const redelivered = (flags & deliverFlags.redelivered) !== 0;
-    const message = new ReceivedMessage(reader.envelope, this, consumer, delivery, redelivered, attempts);
+    const message = new ReceivedMessage(envelope, this, consumer, delivery, redelivered, attempts, history);
     if (consumer === 0) {
       this.#gotten.push(message);
       return;
     }
     const target = this.#targets.get(consumer);
     if (target !== undefined) target.deliver(message);
-    else if (delivery !== 0) this.settle(consumer, delivery, "requeue");
+    else if (delivery !== 0) this.settle(consumer, delivery, "release");
   }
 
   #confirm(reader: BinaryFrameReader): void {

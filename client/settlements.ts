@@ -1,3 +1,4 @@
+import type { SettleDetail } from "../protocol/delivery-history.ts";
 import type { Outcome } from "../protocol/frames.ts";
 
 /** The settlements of one consumer with one outcome since the last flush. */
@@ -14,13 +15,19 @@ interface Pile {
  */
 export class Settlements {
   readonly #piles: Pile[] = [];
+  /** Those that say more than the outcome: told one by one. */
+  readonly #detailed: [consumer: number, delivery: number, outcome: Outcome, detail: SettleDetail][] = [];
   #last: Pile | undefined;
 
   get empty(): boolean {
-    return this.#piles.length === 0;
+    return this.#piles.length === 0 && this.#detailed.length === 0;
   }
 
-  add(consumer: number, delivery: number, outcome: Outcome): void {
+  add(consumer: number, delivery: number, outcome: Outcome, detail?: SettleDetail): void {
+    if (detail !== undefined) {
+      this.#detailed.push([consumer, delivery, outcome, detail]);
+      return;
+    }
     let pile = this.#last;
     if (pile === undefined || pile.consumer !== consumer || pile.outcome !== outcome) {
       pile = this.#piles.find((other) => other.consumer === consumer && other.outcome === outcome);
@@ -36,7 +43,11 @@ export class Settlements {
   }
 
   /** Tells every range once and forgets it. */
-  drain(tell: (consumer: number, first: number, last: number, outcome: Outcome) => void): void {
+  drain(
+    tell: (consumer: number, first: number, last: number, outcome: Outcome, detail?: SettleDetail) => void,
+  ): void {
+    for (const [consumer, delivery, outcome, detail] of this.#detailed.splice(0))
+      tell(consumer, delivery, delivery, outcome, detail);
     for (const { consumer, outcome, deliveries, ascending } of this.#piles) {
       if (!ascending) deliveries.sort((a, b) => a - b);
       let first = deliveries[0]!;

@@ -248,7 +248,7 @@ export class Subscription implements DeliveryTarget {
     if (this.#state === "active") {
       if (this.#held !== undefined) message.holdBy(this.#held);
       this.#sink.deliver(message);
-    } else if (!message.settled) message.requeue();
+    } else if (!message.settled) message.release();
   }
 
   activeChanged(active: boolean): void {

@@ -4,12 +4,14 @@ import {
   publishFlags,
   writeConfirmed,
   writeDeliver,
+  writeDetailedSettle,
   writePublish,
   writeRefused,
   writeReturn,
   writeSettle,
 } from "./binary-frames.ts";
 import { ByteWriter } from "./byte-writer.ts";
+import { decodeHistory, encodeHistory } from "./delivery-history.ts";
 import { readEnvelope, writeEnvelope } from "./envelope.ts";
 import { errorCodeByNumber, errorNumber } from "./errors.ts";
 import type { MessageFrame } from "./frames.ts";
@@ -32,15 +34,13 @@ export function writeMessageFrame(writer: ByteWriter, frame: MessageFrame): void
       return;
     }
     case "deliver": {
-      const envelope = encodeMessage(frame.message);
-      writeDeliver(
-        writer,
-        frame.consumer,
-        frame.delivery ?? 0,
-        frame.redelivered,
-        frame.attempts ?? 0,
-        envelope,
-      );
+      const { redelivered, attempts = 0, history } = frame;
+      writeDeliver(writer, frame.consumer, frame.delivery ?? 0, {
+        redelivered,
+        attempts,
+        history: history && encodeHistory(history),
+        envelope: encodeMessage(frame.message),
+      });
       return;
     }
     case "confirm":
@@ -55,8 +55,11 @@ export function writeMessageFrame(writer: ByteWriter, frame: MessageFrame): void
       writeReturn(writer, frame.number, status, frame.error.message, encodeMessage(frame.message));
       return;
     }
-    case "settle":
-      writeSettle(writer, frame.consumer, frame.first, frame.last, frame.outcome);
+    case "settle": {
+      const { consumer, first, last, outcome, delay = 0, reason } = frame;
+      if (delay === 0 && reason === undefined) writeSettle(writer, consumer, first, last, outcome);
+      else writeDetailedSettle(writer, consumer, first, last, outcome, { delay, reason });
+    }
   }
 }
 
@@ -77,16 +80,19 @@ export function decodeMessageFrames(bytes: Uint8Array): MessageFrame[] {
           message: readEnvelope(reader.envelope),
         });
         break;
-      case "deliver":
+      case "deliver": {
+        const history = reader.history && decodeHistory(reader.history);
         frames.push({
           type,
           consumer: reader.consumer,
           delivery: reader.delivery === 0 ? undefined : reader.delivery,
           redelivered: (reader.flags & deliverFlags.redelivered) !== 0,
           attempts: reader.attempts === 0 ? undefined : reader.attempts,
+          ...(history !== undefined && { history }),
           message: readEnvelope(reader.envelope),
         });
         break;
+      }
       case "confirm":
         frames.push({
           type,
@@ -99,8 +105,10 @@ export function decodeMessageFrames(bytes: Uint8Array): MessageFrame[] {
         frames.push({ type, number: reader.number, error, message: readEnvelope(reader.envelope) });
         break;
       case "settle": {
-        const { consumer, first, last, outcome } = reader;
-        frames.push({ type, consumer, first, last, outcome });
+        const { consumer, first, last, outcome, detail } = reader;
+        const reason = detail?.reason && { reason: detail.reason };
+        const delay = detail && detail.delay > 0 && { delay: detail.delay };
+        frames.push({ type, consumer, first, last, outcome, ...delay, ...reason });
       }
     }
   }

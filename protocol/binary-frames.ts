@@ -1,5 +1,6 @@
 import { ByteReader, frameError } from "./byte-reader.ts";
 import { ByteWriter } from "./byte-writer.ts";
+import type { SettleDetail } from "./delivery-history.ts";
 import { messageFrameCodes as codes, type Outcome, outcomeCodes } from "./frame-codes.ts";
 
 /**
@@ -7,6 +8,8 @@ import { messageFrameCodes as codes, type Outcome, outcomeCodes } from "./frame-
  * table. A frame is `u8 code, varint length, payload`, so a reader can pass over what it does not need.
  */
 export const publishFlags = { mandatory: 1, unconfirmed: 2 } as const;
+/** Added to the outcome in a settle frame. */
+export const settleFlags = { detail: 128 } as const;
 export const deliverFlags = { redelivered: 1, unnumbered: 2, attempts: 4, extension: 128 } as const;
 
 const empty = new Uint8Array(0);
@@ -30,15 +33,24 @@ export function writePublish(writer: ByteWriter, number: number, flags: number, 
   writer.raw(envelope);
 }
 
-/** `delivery` 0 stands for none (a consumer with `noAck`), `attempts` 0 for none to tell. */
+/** What is said of a delivery besides whose it is. */
+export interface DeliverContent {
+  readonly redelivered: boolean;
+  /** 0: none to tell. */
+  readonly attempts: number;
+  /** See `delivery-history.ts`. */
+  readonly history: Uint8Array | undefined;
+  readonly envelope: Uint8Array;
+}
+
+/** `delivery` 0 stands for none (a consumer with `noAck`). */
 export function writeDeliver(
   writer: ByteWriter,
   consumer: number,
   delivery: number,
-  redelivered: boolean,
-  attempts: number,
-  envelope: Uint8Array,
+  content: DeliverContent,
 ): void {
+  const { redelivered, attempts, history, envelope } = content;
   let flags = 0;
   let length = varintBytes(consumer) + 1 + envelope.length;
   if (redelivered) flags |= deliverFlags.redelivered;
@@ -48,12 +60,20 @@ export function writeDeliver(
     flags |= deliverFlags.attempts;
     length += varintBytes(attempts);
   }
+  if (history !== undefined) {
+    flags |= deliverFlags.extension;
+    length += varintBytes(history.length) + history.length;
+  }
   writer.u8(codes.deliver);
   writer.varint(length);
   writer.varint(consumer);
   writer.u8(flags);
   if (delivery !== 0) writer.varint(delivery);
   if (attempts !== 0) writer.varint(attempts);
+  if (history !== undefined) {
+    writer.varint(history.length);
+    writer.raw(history);
+  }
   writer.raw(envelope);
 }
 
@@ -124,7 +144,29 @@ export function writeSettle(
   patchLength(writer, lengthAt);
 }
 
-const outcomesByCode: readonly (Outcome | undefined)[] = [undefined, "ack", "requeue", "reject"];
+export function writeDetailedSettle(
+  writer: ByteWriter,
+  consumer: number,
+  first: number,
+  last: number,
+  outcome: Outcome,
+  { delay, reason }: SettleDetail,
+): void {
+  const payload = new ByteWriter();
+  payload.varint(consumer);
+  payload.varint(first);
+  payload.varint(last - first);
+  payload.u8(outcomeCodes[outcome] | settleFlags.detail);
+  payload.varint(delay);
+  payload.longString(reason?.code ?? "");
+  payload.longString(reason?.message ?? "");
+  writer.u8(codes.settle);
+  writer.varint(payload.length);
+  writer.raw(payload.written());
+}
+
+const outcomesByCode: (Outcome | undefined)[] = [];
+for (const [outcome, code] of Object.entries(outcomeCodes)) outcomesByCode[code] = outcome as Outcome;
 
 export type MessageFrameType = keyof typeof codes;
 
@@ -144,6 +186,10 @@ export class BinaryFrameReader {
   status = 0;
   text = "";
   outcome: Outcome = "ack";
+  /** Of a settle frame, where there is one. */
+  detail: SettleDetail | undefined;
+  /** Of a deliver frame, where there is one: a view, not a copy. */
+  history: Uint8Array | undefined;
   /** A view of the message that was read, not a copy. */
   envelope: Uint8Array = empty;
 
@@ -173,6 +219,7 @@ export class BinaryFrameReader {
       // The message is not held on to: a reader lives as long as its session.
       this.start(empty);
       this.envelope = empty;
+      this.history = undefined;
       return undefined;
     }
     const code = reader.u8();
@@ -203,9 +250,11 @@ export class BinaryFrameReader {
       case codes.settle: {
         this.consumer = reader.varint();
         this.#readRange(reader);
-        const outcome = outcomesByCode[reader.u8()];
+        const code = reader.u8();
+        const outcome = outcomesByCode[code & ~settleFlags.detail];
         if (outcome === undefined) throw frameError("A settlement has an unknown outcome.");
         this.outcome = outcome;
+        this.detail = code & settleFlags.detail ? readDetail(reader) : undefined;
         this.#expectEnd(reader);
         return "settle";
       }
@@ -220,8 +269,7 @@ export class BinaryFrameReader {
     this.flags = flags;
     this.delivery = flags & deliverFlags.unnumbered ? 0 : positive(reader.varint());
     this.attempts = flags & deliverFlags.attempts ? positive(reader.varint()) : 0;
-    // Room for what later versions say about a delivery.
-    if (flags & deliverFlags.extension) reader.skip(reader.varint());
+    this.history = flags & deliverFlags.extension ? reader.raw(reader.varint()) : undefined;
     this.envelope = reader.raw(reader.end - reader.at);
   }
 
@@ -234,6 +282,13 @@ export class BinaryFrameReader {
   #expectEnd(reader: ByteReader): void {
     if (reader.at !== reader.end) throw frameError("A frame is longer than its content.");
   }
+}
+
+function readDetail(reader: ByteReader): SettleDetail {
+  const delay = reader.varint();
+  const code = reader.longString();
+  const message = reader.longString();
+  return { delay, reason: code === "" && message === "" ? undefined : { code, message } };
 }
 
 function positive(value: number): number {

@@ -1,3 +1,5 @@
+import { longestMs } from "./arguments.ts";
+import type { DeathReason, DeliveryHistory, NackReason } from "./delivery-history.ts";
 import type { ErrorCode, ErrorDetails } from "./errors.ts";
 import { messageFrameCodes, type Outcome } from "./frame-codes.ts";
 import type { Headers } from "./header-value.ts";
@@ -9,6 +11,7 @@ import {
   type InferFields,
   integer,
   json,
+  list,
   map,
   object,
   oneOf,
@@ -429,6 +432,11 @@ export const notices = {
   unblocked: notice("Publishes are accepted again.", "server", {}),
 } as const;
 
+const nackReason = {
+  code: string({ description: "For programs." }),
+  message: string({ description: "For people." }),
+};
+
 /** Message frames: their codes in binary, who sends them, and their fields in JSON besides those of the message. */
 export const messageFrames = {
   publish: {
@@ -456,6 +464,39 @@ export const messageFrames = {
       attempts: optional(
         number("How often it was handed out before. Missing: never, or the broker does not know."),
       ),
+      deaths: optional(
+        list(
+          object({
+            queue: name("The queue that it died in."),
+            reason: string<DeathReason>({
+              description: "`rejected`, `expired`, `max-length` or `delivery-limit`.",
+            }),
+            count: number("How often it died there for this reason."),
+            exchange: name("The exchange that it had been published to."),
+            routingKeys: list(
+              string({ description: "A routing key." }),
+              "The routing keys that it had been published with.",
+            ),
+            time: count("When it died there first, in milliseconds since 1970."),
+            originalExpiration: optional(
+              count("Its `expiration`, which no longer counts since its first death."),
+            ),
+            nackReason: optional(object(nackReason, "What the consumer said that refused it last.")),
+          }),
+          "Where it was dead-lettered and why, the latest first; at most 20. Missing: nowhere.",
+        ),
+      ),
+      firstDeath: optional(
+        object(
+          {
+            queue: name("The queue."),
+            reason: string<DeathReason>({ description: "As above." }),
+            exchange: name("The exchange."),
+          },
+          "The first death of all, also when it is no longer among `deaths`.",
+        ),
+      ),
+      nackReason: optional(object(nackReason, "What a consumer said that gave it back last.")),
     },
   },
   confirm: {
@@ -493,8 +534,22 @@ export const messageFrames = {
       first: number("First delivery number of the range."),
       last: number("Last delivery number of the range."),
       outcome: oneOf(
-        ["ack", "requeue", "reject"],
-        "`ack`: done. `requeue`: back to its place in the queue. `reject`: not wanted (dropped, until queues can dead-letter).",
+        ["ack", "requeue", "reject", "release"],
+        "`ack`: done. `requeue`: back to its place in the queue. `reject`: not wanted: dead-lettered, or dropped if the queue has no target. `release`: not looked at: back to its place, and not counted as an attempt.",
+      ),
+      delay: optional(
+        integer({
+          minimum: 0,
+          maximum: longestMs,
+          description:
+            "Milliseconds before the message comes back, with `requeue` only. Default: as the queue's `retry` says, otherwise at once.",
+        }),
+      ),
+      reason: optional(
+        object(
+          nackReason,
+          "Why, with `requeue` and `reject` only. Kept with the message, cut to 64 and 512 characters.",
+        ),
       ),
     },
   },
@@ -611,6 +666,8 @@ export interface DeliverFrame {
   readonly redelivered: boolean;
   /** `undefined` if it was not handed out before, or the broker does not know how often. */
   readonly attempts: number | undefined;
+  /** Missing: there is nothing to tell. In JSON its parts are fields of the frame. */
+  readonly history?: DeliveryHistory;
   readonly message: Message;
 }
 
@@ -635,6 +692,9 @@ export interface SettleFrame {
   readonly first: number;
   readonly last: number;
   readonly outcome: Outcome;
+  /** Milliseconds before the message comes back. */
+  readonly delay?: number;
+  readonly reason?: NackReason;
 }
 
 /** Any frame that may travel in binary. */

@@ -1,4 +1,5 @@
 import { base64Decode, base64Encode } from "./base64.ts";
+import type { DeliveryHistory, NackReason } from "./delivery-history.ts";
 import { type ErrorCode, PosthornError } from "./errors.ts";
 import type { MessageFrame, Outcome } from "./frames.ts";
 import { headersFromJson, headersToJson } from "./header-json.ts";
@@ -39,13 +40,14 @@ export function messageFrameToJson(frame: MessageFrame): JsonFrame {
       };
     }
     case "deliver": {
-      const { type, consumer, delivery, redelivered, attempts } = frame;
+      const { type, consumer, delivery, redelivered, attempts, history } = frame;
       return {
         type,
         consumer,
         ...(delivery !== undefined && { delivery }),
         ...(redelivered && { redelivered }),
         ...(attempts !== undefined && { attempts }),
+        ...history,
         ...messageToJson(frame.message),
       };
     }
@@ -79,6 +81,7 @@ export function messageFrameFromJson(json: JsonFrame): MessageFrame {
         delivery: json.delivery as number | undefined,
         redelivered: (json.redelivered as boolean | undefined) ?? false,
         attempts: json.attempts as number | undefined,
+        ...historyFromJson(json),
         message: messageFromJson(json),
       };
     case "confirm":
@@ -100,6 +103,8 @@ export function messageFrameFromJson(json: JsonFrame): MessageFrame {
         consumer: json.consumer as number,
         ...rangeFromJson(json),
         outcome: json.outcome as Outcome,
+        ...(json.delay !== undefined && { delay: json.delay as number }),
+        ...(json.reason !== undefined && { reason: json.reason as NackReason }),
       };
     default:
       throw new PosthornError(
@@ -107,6 +112,15 @@ export function messageFrameFromJson(json: JsonFrame): MessageFrame {
         `There is no message frame of type ${JSON.stringify(json.type.slice(0, 80))}.`,
       );
   }
+}
+
+function historyFromJson({ deaths, firstDeath, nackReason }: JsonFrame): { history?: DeliveryHistory } {
+  const history = {
+    ...(deaths !== undefined && { deaths }),
+    ...(firstDeath !== undefined && { firstDeath }),
+    ...(nackReason !== undefined && { nackReason }),
+  };
+  return Object.keys(history).length === 0 ? {} : { history: history as DeliveryHistory };
 }
 
 function rangeFromJson(json: JsonFrame): { first: number; last: number } {

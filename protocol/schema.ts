@@ -68,6 +68,15 @@ export function json<T = unknown>(description?: string) {
   return required<T>(description === undefined ? {} : { description });
 }
 
+/** A list of values that all fit the same schema. */
+export function list<T>(item: Schema<T>, description?: string) {
+  return required<readonly T[]>({
+    type: "array",
+    items: item.json,
+    ...(description === undefined ? {} : { description }),
+  });
+}
+
 /** A JSON object whose values are checked elsewhere. */
 export function map<T>(description?: string) {
   return required<T>({ type: "object", ...(description === undefined ? {} : { description }) });

@@ -44,6 +44,8 @@ function typeOf(schema: JsonSchema): string {
       return `number, ${formatNumber(schema.minimum as number)} to ${formatNumber(schema.maximum as number)}`;
     case "string":
       return schema.maxLength === undefined ? "string" : `string, up to ${String(schema.maxLength)}`;
+    case "array":
+      return "list";
     case undefined:
       return "any JSON";
     default:
@@ -59,9 +61,10 @@ function fieldRows(
   return Object.entries(properties).flatMap(([name, schema]) => {
     const description = String(schema.description);
     const row = [`\`${path}${name}\``, typeOf(schema), needed.includes(name) ? "yes" : "no", description];
-    if (schema.properties === undefined) return [row];
-    const inner = schema.properties as { [name: string]: JsonSchema };
-    return [row, ...fieldRows(inner, schema.required as string[], `${path}${name}.`)];
+    const [whole, dot] = schema.type === "array" ? [schema.items as JsonSchema, "[]."] : [schema, "."];
+    if (whole.properties === undefined) return [row];
+    const inner = whole.properties as { [name: string]: JsonSchema };
+    return [row, ...fieldRows(inner, whole.required as string[], `${path}${name}${dot}`)];
   });
 }
 

@@ -1,3 +1,4 @@
+import type { DeliveryHistory } from "../protocol/delivery-history.ts";
 import type { MessageFrame } from "../protocol/frames.ts";
 import type { Message, MessageProperties } from "../protocol/message.ts";
 
@@ -23,10 +24,18 @@ function deliver(
   consumer: number,
   delivery: number | undefined,
   message: Message,
-  options: { redelivered?: boolean; attempts?: number } = {},
+  options: { redelivered?: boolean; attempts?: number; history?: DeliveryHistory } = {},
 ) {
-  const { redelivered = false, attempts } = options;
-  return { type: "deliver", consumer, delivery, redelivered, attempts, message } as const;
+  const { redelivered = false, attempts, history } = options;
+  return {
+    type: "deliver",
+    consumer,
+    delivery,
+    redelivered,
+    attempts,
+    ...(history !== undefined && { history }),
+    message,
+  } as const;
 }
 
 const order = message("orders", "order.germany.placed", '{"id":10248}', { contentType: "application/json" });
@@ -142,6 +151,43 @@ export const vectorFrames: readonly (readonly [name: string, frame: MessageFrame
     "deliver: the largest numbers",
     deliver(largest, largest, order, { redelivered: true, attempts: largest }),
   ],
+  [
+    "deliver: a dead letter",
+    deliver(1, 8, order, {
+      history: {
+        deaths: [
+          {
+            queue: "wait",
+            reason: "expired",
+            count: 2,
+            exchange: "orders",
+            routingKeys: ["order.germany.placed"],
+            time: 1_893_456_060_000,
+            originalExpiration: 60_000,
+          },
+          {
+            queue: "work",
+            reason: "rejected",
+            count: 2,
+            exchange: "orders",
+            routingKeys: ["order.germany.placed", "copy"],
+            time: 1_893_456_000_000,
+            nackReason: { code: "bad-address", message: "Straße fehlt" },
+          },
+        ],
+        firstDeath: { queue: "work", reason: "rejected", exchange: "orders" },
+        nackReason: { code: "bad-address", message: "Straße fehlt" },
+      },
+    }),
+  ],
+  [
+    "deliver: given back with a reason",
+    deliver(1, 9, order, {
+      redelivered: true,
+      attempts: 1,
+      history: { nackReason: { code: "", message: "try later" } },
+    }),
+  ],
   ["confirm: one", { type: "confirm", first: 1, last: 1, error: undefined }],
   ["confirm: a range", { type: "confirm", first: 2, last: 1000, error: undefined }],
   ["confirm: the largest range", { type: "confirm", first: 1, last: largest, error: undefined }],
@@ -175,6 +221,34 @@ export const vectorFrames: readonly (readonly [name: string, frame: MessageFrame
     { type: "settle", consumer: 0, first: 1, last: 2, outcome: "reject" },
   ],
   [
+    "settle: requeue in a minute, with a reason",
+    {
+      type: "settle",
+      consumer: 1,
+      first: 1,
+      last: 1,
+      outcome: "requeue",
+      delay: 60_000,
+      reason: { code: "busy", message: "The other side is busy." },
+    },
+  ],
+  [
+    "settle: requeue in a second",
+    { type: "settle", consumer: 1, first: 2, last: 9, outcome: "requeue", delay: 1000 },
+  ],
+  [
+    "settle: reject with a reason",
+    {
+      type: "settle",
+      consumer: 1,
+      first: 10,
+      last: 10,
+      outcome: "reject",
+      reason: { code: "", message: "é".repeat(100) },
+    },
+  ],
+  ["settle: release", { type: "settle", consumer: 1, first: 11, last: 20, outcome: "release" }],
+  [
     "settle: the largest numbers",
     { type: "settle", consumer: largest, first: largest, last: largest, outcome: "ack" },
   ],
@@ -192,6 +266,8 @@ export const refusedMessages: readonly (readonly [name: string, hex: string])[] 
   ["settle: an unknown outcome", "05 04 01 01 00 04"],
   ["settle: outcome 0", "05 04 01 01 00 00"],
   ["settle: a range from 0", "05 04 01 00 00 01"],
+  ["settle: half of what is said besides", "05 06 01 01 00 82 00 00"],
+  ["settle: more than what is said besides", "05 08 01 01 00 82 00 00 00 00"],
   ["settle: too short", "05 03 01 01 00"],
   ["settle: too long", "05 05 01 01 00 01 00"],
   ["settle: a range beyond 2^53 − 1", "05 0b 01 02 fe ff ff ff ff ff ff 0f 01"],

@@ -1,4 +1,4 @@
-import { deliverFlags, publishFlags } from "../protocol/binary-frames.ts";
+import { deliverFlags, publishFlags, settleFlags } from "../protocol/binary-frames.ts";
 import { envelopeFlags } from "../protocol/envelope.ts";
 import { type ErrorRow, errorCatalogue } from "../protocol/errors.ts";
 import { clientFrameSchemas, replySchemas, serverFrameSchemas } from "../protocol/frame-schemas.ts";
@@ -27,13 +27,15 @@ export const tableVector: object = {
   outcomes: outcomeCodes,
   publishFlags,
   deliverFlags,
+  settleFlags,
   envelopeFlags,
   headerTags,
   reservedFrameTypes: [...reservedFrameTypes],
 };
 
 /** A schema without its prose: the wording may change, the rule may not. */
-function rule({ description: _, properties, ...rest }: JsonSchema): JsonSchema {
+function rule({ description: _, properties, items, ...rest }: JsonSchema): JsonSchema {
+  if (items !== undefined) return { ...rest, items: rule(items as JsonSchema) };
   if (properties === undefined) return rest;
   const parts = Object.entries(properties as { [name: string]: JsonSchema });
   return { ...rest, properties: Object.fromEntries(parts.map(([name, part]) => [name, rule(part)])) };

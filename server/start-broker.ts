@@ -90,7 +90,7 @@ export async function startBroker({
       onMissingTarget: (argument, target, of) =>
         log.warn(
           { [argument]: target, of },
-          "Messages are dropped for want of the exchange they should go on to",
+          "Messages are dropped for want of the exchange or queue they should go on to",
         ),
     },
   });

@@ -3,6 +3,7 @@ import { readArguments } from "../../protocol/argument-check.ts";
 import { publishFlags } from "../../protocol/binary-frames.ts";
 import { ByteWriter } from "../../protocol/byte-writer.ts";
 import { copyKeysOf, copyKeysProblem } from "../../protocol/copy-keys.ts";
+import type { SettleDetail } from "../../protocol/delivery-history.ts";
 import { type EnvelopeHead, envelopeFlags, type TextProperty } from "../../protocol/envelope.ts";
 import { type ErrorCode, PosthornError } from "../../protocol/errors.ts";
 import type { Reply, RequestFrame, RequestType } from "../../protocol/frames.ts";
@@ -269,8 +270,9 @@ export class Broker {
     this.#engine.touch(deliveries);
   }
 
-  settle(deliveries: readonly Delivery[], outcome: SettleOutcome): void {
-    this.#engine.settle(deliveries, outcome);
+  /** `detail` as `checkedSettleDetail` has found it right. */
+  settle(deliveries: readonly Delivery[], outcome: SettleOutcome, detail?: SettleDetail): void {
+    this.#engine.settle(deliveries, outcome, detail);
   }
 
   /**

@@ -90,6 +90,7 @@ export class Committer {
 
   /** The message is to be written, unless all its entries are done before the commit is built. */
   write(message: Message): void {
+    message.isQueued = true;
     this.#batch.messages.push(message);
     this.#batch.bytes += message.envelope.length;
     this.#unflushedBytes += message.envelope.length;
@@ -185,6 +186,7 @@ export class Committer {
   #numbered(messages: readonly Message[]): NewMessage[] {
     const written: NewMessage[] = [];
     for (const message of messages) {
+      message.isQueued = false;
       if (message.unwritten === 0) continue;
       message.id = this.#nextMessageId++;
       written.push(message);

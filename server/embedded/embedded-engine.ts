@@ -1,3 +1,4 @@
+import type { SettleDetail } from "../../protocol/delivery-history.ts";
 import { PosthornError } from "../../protocol/errors.ts";
 import type {
   Blocked,
@@ -21,9 +22,11 @@ import type {
   SubscribeOptions,
   Subscription,
 } from "../engine/engine.ts";
+import type { RoutedMessage } from "../routing/routed-message.ts";
 import { ClockLag, type LaggingClock } from "./clock-lag.ts";
 import { Committer } from "./committer.ts";
 import { Consumer, type ConsumerHost } from "./consumer.ts";
+import { DeadLetters } from "./dead-letters.ts";
 import { Deadlines } from "./deadlines.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { Entry } from "./entry.ts";
@@ -78,11 +81,14 @@ export interface EmbeddedEngineEvents {
   /** A queue's messages cannot be read; it delivers nothing from now on. */
   onDamage(queue: string, error: unknown): void;
   /**
-   * A message should have gone on to an exchange that `argument` of the exchange or queue `of` names, and that is not
-   * there. Told once for each `of`.
+   * A message should have gone on to what `argument` of the exchange or queue `of` names, and that is not there. Told once
+   * for each `of`.
    */
-  onMissingTarget(argument: "alternateExchange", target: string, of: string): void;
+  onMissingTarget(argument: MissingTarget, target: string, of: string): void;
 }
+
+/** An argument that names where messages go on to. */
+export type MissingTarget = "alternateExchange" | "deadLetterExchange" | "deadLetterQueue";
 
 const unwatched: OverloadLimits = {
   minFreeDiskBytes: 0,
@@ -139,6 +145,16 @@ export class EmbeddedEngine implements Engine {
       uncertainBelow: 0,
       changed: (lane) => this.#committer.changed(lane),
       wake: (queue) => this.#dispatcher.wake(queue),
+      deadLetters: new DeadLetters({
+        now: options.now,
+        findQueue: (name) => this.#topology.queues.get(name),
+        route: (exchange, message) => this.#routeDeadLetter(exchange, message),
+        added: (message, queue) => {
+          this.#write(message);
+          this.#dispatcher.wake(queue);
+        },
+        missing: (argument, target, queue) => this.#missedDeadLetterTarget(argument, target, queue),
+      }),
     };
     this.#topology = new Topology(options.limits, this.#queueHost, options.random);
     this.#routes = new Routes(this.#topology, (exchange) => this.#missedAlternate(exchange));
@@ -281,10 +297,7 @@ export class EmbeddedEngine implements Engine {
       isDurable ||= queue.durable;
       this.#dispatcher.wake(queue);
     }
-    if (message.unwritten > 0) {
-      this.#committer.write(message);
-      this.#overload.accepted(bytes);
-    }
+    this.#write(message);
     if (!publication.confirm) return;
     if (isDurable && message.persistent) this.#committer.confirm(sink, number);
     else sink.confirmed(number, number);
@@ -350,13 +363,14 @@ export class EmbeddedEngine implements Engine {
     return { delivery, messages: queue.readyCount };
   }
 
-  settle(deliveries: readonly Delivery[], outcome: SettleOutcome): void {
-    const goesBack = outcome === "requeue" || outcome === "return";
+  settle(deliveries: readonly Delivery[], outcome: SettleOutcome, detail?: SettleDetail): void {
     for (const delivery of deliveries) {
       const entry = delivery as Entry;
-      if (goesBack) entry.queue.putBack(entry);
-      else entry.queue.finish(entry);
-      this.#dispatcher.wake(entry.queue);
+      const { queue } = entry;
+      if (outcome === "ack") queue.finish(entry);
+      else if (outcome === "reject") queue.reject(entry, detail?.reason);
+      else queue.putBack(entry, outcome, detail);
+      this.#dispatcher.wake(queue);
     }
   }
 
@@ -426,8 +440,16 @@ export class EmbeddedEngine implements Engine {
   #expired(queue: Queue, entries: readonly Entry[], sink: LeaseSink): void {
     if (queue.deleted) return;
     sink.expired(entries);
-    for (const entry of entries) queue.putBack(entry);
+    const reason = { code: "delivery-expired", message: "It was not settled in time." };
+    for (const entry of entries) queue.putBack(entry, "return", { delay: 0, reason });
     this.#dispatcher.wake(queue);
+  }
+
+  /** Sees to it that a message is written that is to be. */
+  #write(message: Message): void {
+    if (message.unwritten === 0 || message.id !== 0 || message.isQueued) return;
+    this.#committer.write(message);
+    this.#overload.accepted(message.envelope.length);
   }
 
   #prefetchBytes({ settings }: Queue, { prefetchBytes }: SubscribeOptions): number {
@@ -477,16 +499,31 @@ export class EmbeddedEngine implements Engine {
     return this.#routes.find(exchange, publication);
   }
 
+  /** Where a dead letter goes: internal exchanges are open to it. `undefined` if there is no such exchange. */
+  #routeDeadLetter(name: string, message: RoutedMessage): readonly Queue[] | undefined {
+    if (name === "") return this.#routes.findByName(message);
+    const exchange = this.#topology.exchanges.get(name);
+    return exchange && this.#routes.find(exchange, message);
+  }
+
   #missedAlternate(exchange: Exchange): void {
-    this.#missedTargets++;
-    if (exchange.hasMissedAlternate) return;
-    exchange.hasMissedAlternate = true;
     const { name, alternate } = exchange;
-    this.#options.events.onMissingTarget(
-      "alternateExchange",
-      alternate as string,
-      `exchange ${JSON.stringify(name)}`,
-    );
+    this.#missed("alternateExchange", alternate as string, `exchange ${JSON.stringify(name)}`, exchange);
+  }
+
+  #missedDeadLetterTarget(
+    argument: "deadLetterExchange" | "deadLetterQueue",
+    target: string,
+    queue: Queue,
+  ): void {
+    this.#missed(argument, target, `queue ${JSON.stringify(queue.name)}`, queue);
+  }
+
+  #missed(argument: MissingTarget, target: string, of: string, owner: { hasMissedTarget: boolean }): void {
+    this.#missedTargets++;
+    if (owner.hasMissedTarget) return;
+    owner.hasMissedTarget = true;
+    this.#options.events.onMissingTarget(argument, target, of);
   }
 
   #take(queue: Queue, holder: Holder | undefined): Entry | undefined {

@@ -1,4 +1,5 @@
 import type { Delivery } from "../engine/engine.ts";
+import { encodeNote } from "./entry-note.ts";
 import type { Holder } from "./holder.ts";
 import type { Lane } from "./lane.ts";
 import type { Message } from "./message.ts";
@@ -27,6 +28,8 @@ export class Entry implements Delivery {
   attempts = 0;
   /** Who has it while it is unsettled; `undefined` for a pulled message that may be kept for any time. */
   holder: Holder | undefined;
+  /** What happened to the message before it came here, and why it came back: see `encodeHistory`. */
+  history: Uint8Array | undefined;
   readonly lane: Lane;
   readonly message: Message;
   readonly seq: number;
@@ -64,7 +67,7 @@ export class Entry implements Delivery {
   }
 
   get note(): Uint8Array | undefined {
-    return undefined;
+    return encodeNote(this);
   }
 
   /** Survives a restart, once it is written. */

@@ -32,7 +32,7 @@ export class Exchange {
   /** Name of the exchange for what matches no binding here; it need not be there. */
   readonly alternate: string | undefined;
   /** A message has needed the alternate when it was not there. */
-  hasMissedAlternate = false;
+  hasMissedTarget = false;
   /** The bindings that lead here, as a queue has them. */
   readonly bindings = new Set<Binding>();
   /** Kept by `Routes`. */

@@ -1,4 +1,5 @@
 import { Entry } from "./entry.ts";
+import { decodeNote } from "./entry-note.ts";
 import { Message } from "./message.ts";
 import type { Queue } from "./queue.ts";
 import { type MemoryBudget, ReadyList } from "./ready-list.ts";
@@ -80,9 +81,10 @@ export class Lane {
   }
 
   /** Adds a message at the end. */
-  append(message: Message): void {
+  append(message: Message, history: Uint8Array | undefined): void {
     const write = this.wouldWrite(message.persistent);
     const entry = new Entry(this, message, this.#nextSeq++, write ? "waiting" : "memory");
+    entry.history = history;
     if (write) {
       message.unwritten++;
       this.#pending.appended.push(entry);
@@ -95,6 +97,13 @@ export class Lane {
   attempted(entry: Entry): void {
     if (entry.storage !== "written") return;
     this.#pending.attempted.push(entry);
+    this.#host.changed(this);
+  }
+
+  /** The entry's note has changed. One that is not written yet is written with it. */
+  noted(entry: Entry): void {
+    if (entry.storage !== "written") return;
+    this.#pending.noted.push(entry);
     this.#host.changed(this);
   }
 
@@ -182,6 +191,7 @@ export class Lane {
     message.id = loaded.messageId;
     const entry = new Entry(this, message, loaded.seq, "written");
     entry.attempts = loaded.attempts;
+    if (loaded.note !== undefined) entry.history = decodeNote(loaded.note).history;
     entry.redelivered = loaded.attempts > 0 || loaded.messageId < this.#host.uncertainBelow;
     return entry;
   }

@@ -4,6 +4,8 @@ export class Message {
   id = 0;
   /** Entries that are to be written with the next commit and are not settled yet. At 0 the message is never written. */
   unwritten = 0;
+  /** In the committer's list already. */
+  isQueued = false;
   readonly envelope: Uint8Array;
   readonly bodyBytes: number;
   readonly persistent: boolean;

@@ -1,7 +1,10 @@
+import type { NackReason, SettleDetail } from "../../protocol/delivery-history.ts";
 import type { Headers } from "../../protocol/header-value.ts";
 import { type QueueSettings, queueSettings } from "../../protocol/queue-settings.ts";
 import type { LeaseSink, Owner, QueueDeclaration, QueueReport, QueueStatus } from "../engine/engine.ts";
 import { ConsumerRoster } from "./consumer-roster.ts";
+import type { DeadLetters } from "./dead-letters.ts";
+import { withNackReason } from "./death-history.ts";
 import type { Entry } from "./entry.ts";
 import type { Binding } from "./exchange.ts";
 import type { Holder } from "./holder.ts";
@@ -14,6 +17,7 @@ import type { QueueCounters, QueueId } from "./store/store.ts";
 export interface QueueHost extends LaneHost {
   /** A delivery from the queue may have become possible. */
   wake(queue: Queue): void;
+  readonly deadLetters: Pick<DeadLetters, "move">;
 }
 
 /** One queue: its messages in order, who gets them, and what it counts. */
@@ -31,6 +35,8 @@ export class Queue {
   deleted = false;
   /** Someone wants nothing delivered for now. */
   isPaused = false;
+  /** A message has needed the dead-letter target when that was not there. */
+  hasMissedTarget = false;
   /** A row of this queue could not be read: nothing is delivered from it until someone has looked. */
   damage: unknown;
   /** In the dispatcher's list already. */
@@ -103,7 +109,12 @@ export class Queue {
 
   /** Adds a message at the end. */
   enqueue(message: Message): void {
-    this.#lane.append(message);
+    this.#lane.append(message, undefined);
+  }
+
+  /** Adds a message at the end that died elsewhere, or here. */
+  addDeadLetter(message: Message, history: Uint8Array): void {
+    this.#lane.append(message, history);
   }
 
   /**
@@ -133,13 +144,25 @@ export class Queue {
     entry.lane.end(entry);
   }
 
-  /** A message that was handed out goes back to its place. */
-  putBack(entry: Entry): void {
+  /** A message that was handed out is not wanted: it goes to the dead-letter target, if there is one. */
+  reject(entry: Entry, reason?: NackReason): void {
+    if (!this.#leaveHolder(entry)) return;
+    this.#host.deadLetters.move(entry, "rejected", reason);
+  }
+
+  /** A message that was handed out goes back to its place. Released, it was not looked at, and that is no attempt. */
+  putBack(entry: Entry, outcome: "requeue" | "return" | "release", detail?: SettleDetail): void {
     if (!this.#leaveHolder(entry)) return;
     entry.state = "ready";
     entry.redelivered = true;
-    entry.attempts++;
-    entry.lane.attempted(entry);
+    if (outcome !== "release") {
+      entry.attempts++;
+      entry.lane.attempted(entry);
+    }
+    if (detail?.reason !== undefined) {
+      entry.history = withNackReason(entry.history, detail.reason);
+      entry.lane.noted(entry);
+    }
     entry.lane.ready.putBack(entry);
   }
 

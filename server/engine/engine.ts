@@ -1,3 +1,4 @@
+import type { SettleDetail } from "../../protocol/delivery-history.ts";
 import type { TextProperty } from "../../protocol/envelope.ts";
 import type { ErrorCode } from "../../protocol/errors.ts";
 import type { Headers } from "../../protocol/header-value.ts";
@@ -81,7 +82,7 @@ export interface Engine {
   get(queue: string, options: { noAck: boolean }, owner: Owner, sink?: LeaseSink): Promise<Pulled>;
 
   /** Settles deliveries of one owner; those whose queue has gone are passed over. Each is named once ever. */
-  settle(deliveries: readonly Delivery[], outcome: SettleOutcome): void;
+  settle(deliveries: readonly Delivery[], outcome: SettleOutcome, detail?: SettleDetail): void;
 
   /** These are still being worked on: where deliveries have to be settled within a time, it begins anew. */
   touch(deliveries: readonly Delivery[]): void;
@@ -235,6 +236,8 @@ export interface Delivery {
   readonly redelivered: boolean;
   /** How often it was handed out before; 0 if never or unknown. */
   readonly attempts: number;
+  /** What happened to it before, as `encodeHistory` writes it. */
+  readonly history: Uint8Array | undefined;
 }
 
 /** Hears what becomes of deliveries that are not settled in time. */
@@ -277,7 +280,7 @@ export interface Pulled {
 }
 
 /**
- * `ack`: done. `requeue`: back to its place. `reject`: not wanted. `return`: as `requeue`, but the receiver went away
- * rather than refuse it.
+ * `ack`: done. `requeue`: back to its place. `reject`: not wanted. `release`: back to its place, and not looked at, so that
+ * it does not count as an attempt. `return`: as `requeue`, but the receiver went away rather than refuse it.
  */
-export type SettleOutcome = "ack" | "requeue" | "reject" | "return";
+export type SettleOutcome = "ack" | "requeue" | "reject" | "release" | "return";

@@ -5,11 +5,8 @@ import type { Outbox } from "./outbox.ts";
 /** What a kept message costs besides its bytes: its places in lists, its key. */
 const overheadBytes = 256;
 
-interface Kept {
+interface Kept extends Delivery {
   readonly consumer: number;
-  readonly redelivered: boolean;
-  readonly attempts: number;
-  readonly envelope: Uint8Array;
 }
 
 /**
@@ -32,15 +29,16 @@ export class Conflation {
   }
 
   /** Delivers now if there is room, otherwise when there is. */
-  deliver(consumer: number, { redelivered, attempts, envelope }: Delivery): void {
+  deliver(consumer: number, delivery: Delivery): void {
     if (this.#kept.size === 0 && this.#outbox.hasRoom()) {
-      this.#outbox.deliver(consumer, 0, redelivered, attempts, envelope);
+      this.#outbox.deliver(consumer, 0, delivery);
       return;
     }
+    const { redelivered, attempts, history, envelope } = delivery;
     const key = `${consumer}:${addressOf(envelope)}`;
     this.#drop(key);
     // A copy: a view would keep the whole WebSocket message that it came in.
-    this.#kept.set(key, { consumer, redelivered, attempts, envelope: new Uint8Array(envelope) });
+    this.#kept.set(key, { consumer, redelivered, attempts, history, envelope: new Uint8Array(envelope) });
     this.#keptBytes += envelope.length + overheadBytes;
     for (const oldest of this.#kept.keys()) {
       // A single message that is larger than allowed is kept all the same: it is no larger than any message may be.
@@ -54,10 +52,10 @@ export class Conflation {
     for (const [consumer, dropped] of this.#dropped)
       this.#outbox.control({ type: "consumer.conflated", consumer, dropped });
     this.#dropped.clear();
-    for (const [key, { consumer, redelivered, attempts, envelope }] of this.#kept) {
+    for (const [key, kept] of this.#kept) {
       if (!this.#outbox.hasRoom()) return;
-      this.#outbox.deliver(consumer, 0, redelivered, attempts, envelope);
-      this.#remove(key, envelope);
+      this.#outbox.deliver(kept.consumer, 0, kept);
+      this.#remove(key, kept.envelope);
     }
   }
 

@@ -1,11 +1,13 @@
 import { encodeMessage } from "../../protocol/binary-codec.ts";
 import { BinaryFrameReader, publishFlags } from "../../protocol/binary-frames.ts";
 import { frameError } from "../../protocol/byte-reader.ts";
+import type { SettleDetail } from "../../protocol/delivery-history.ts";
 import { EnvelopeHead } from "../../protocol/envelope.ts";
 import { errorCatalogue, PosthornError } from "../../protocol/errors.ts";
 import type { RequestFrame, SettleFrame } from "../../protocol/frames.ts";
 import { messageFrameFromJson } from "../../protocol/json-codec.ts";
 import type { Broker } from "../broker/broker.ts";
+import { checkedSettleDetail } from "../broker/settle-detail.ts";
 import type { SettleOutcome } from "../engine/engine.ts";
 import type { ConsumerTable } from "./consumer-table.ts";
 import { parseFrame, type UncheckedFrame, validateFrame } from "./frame-validator.ts";
@@ -64,7 +66,8 @@ export class Inbox {
     reader.start(bytes);
     for (let type = reader.next(); type !== undefined; type = reader.next()) {
       if (type === "publish") this.#publish(reader.number, reader.flags, ownBytes(reader.envelope, bytes));
-      else if (type === "settle") this.#settle(reader.consumer, reader.first, reader.last, reader.outcome);
+      else if (type === "settle")
+        this.#settle(reader.consumer, reader.first, reader.last, reader.outcome, reader.detail);
       else throw frameError(`A client does not send ${type} frames.`);
       if (this.#gate.isShut) {
         this.#gate.putBack(reader.rest);
@@ -117,8 +120,8 @@ export class Inbox {
         (frame.mandatory ? publishFlags.mandatory : 0) | (frame.confirm ? 0 : publishFlags.unconfirmed);
       this.#publish(frame.number, flags, encodeMessage(frame.message));
     } else {
-      const { consumer, first, last, outcome } = frame as SettleFrame;
-      this.#settle(consumer, first, last, outcome);
+      const { consumer, first, last, outcome, delay = 0, reason } = frame as SettleFrame;
+      this.#settle(consumer, first, last, outcome, { delay, reason });
     }
   }
 
@@ -136,9 +139,16 @@ export class Inbox {
     this.#publisher.publish(this.#head, flags);
   }
 
-  #settle(consumer: number, first: number, last: number, outcome: SettleOutcome): void {
+  #settle(
+    consumer: number,
+    first: number,
+    last: number,
+    outcome: SettleOutcome,
+    detail: SettleDetail | undefined,
+  ): void {
     try {
-      this.#broker.settle(this.#consumers.settle(consumer, first, last), outcome);
+      const checked = detail && checkedSettleDetail(outcome, detail);
+      this.#broker.settle(this.#consumers.settle(consumer, first, last), outcome, checked);
     } catch (error) {
       this.#options.onError(undefined, error);
     }

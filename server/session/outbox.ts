@@ -1,5 +1,11 @@
 import { decodeMessageFrames } from "../../protocol/binary-codec.ts";
-import { writeConfirmed, writeDeliver, writeRefused, writeReturn } from "../../protocol/binary-frames.ts";
+import {
+  type DeliverContent,
+  writeConfirmed,
+  writeDeliver,
+  writeRefused,
+  writeReturn,
+} from "../../protocol/binary-frames.ts";
 import { ByteWriter } from "../../protocol/byte-writer.ts";
 import { type ErrorCode, errorCatalogue } from "../../protocol/errors.ts";
 import type { ServerControlFrame } from "../../protocol/frames.ts";
@@ -93,15 +99,9 @@ export class Outbox {
   }
 
   /** `number` 0: the delivery is not numbered. */
-  deliver(
-    consumer: number,
-    number: number,
-    redelivered: boolean,
-    attempts: number,
-    envelope: Uint8Array,
-  ): void {
-    this.#makeRoom(envelope.length);
-    writeDeliver(this.#writer, consumer, number, redelivered, attempts, envelope);
+  deliver(consumer: number, number: number, delivery: DeliverContent): void {
+    this.#makeRoom(delivery.envelope.length + (delivery.history?.length ?? 0));
+    writeDeliver(this.#writer, consumer, number, delivery);
     this.#written();
   }
 
@@ -110,8 +110,7 @@ export class Outbox {
     const frames = this.#json ? undefined : this.#shared.frames(consumer, deliveries);
     if (frames !== undefined && frames.payload.length <= this.#batchBytes) this.#addShared(frames);
     else {
-      for (const { redelivered, attempts, envelope } of deliveries)
-        this.deliver(consumer, 0, redelivered, attempts, envelope);
+      for (const delivery of deliveries) this.deliver(consumer, 0, delivery);
     }
   }
 

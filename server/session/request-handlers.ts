@@ -93,7 +93,7 @@ export const requestHandlers: { readonly [T in HandledRequest]: Handler<T> } = {
       const number = frame.noAck ? 0 : consumers.pulled(delivery);
       // The client went away while the message was fetched.
       if (number === undefined) broker.settle([delivery], "return");
-      else outbox.deliver(0, number, delivery.redelivered, delivery.attempts, delivery.envelope);
+      else outbox.deliver(0, number, delivery);
     }
     return { reply: { delivered: delivery === undefined ? 0 : 1, messageCount: messages } };
   },

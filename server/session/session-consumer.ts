@@ -110,7 +110,7 @@ export class SessionConsumer implements DeliverySink {
     for (let i = 0; i < deliveries.length; i++) {
       const delivery = deliveries[i]!;
       const number = this.window.add(delivery);
-      this.#outbox.deliver(this.number, number, delivery.redelivered, delivery.attempts, delivery.envelope);
+      this.#outbox.deliver(this.number, number, delivery);
     }
   }
 

@@ -43,14 +43,14 @@ export class SharedDeliveries {
     }
     this.#unshared++;
     const envelopes = deliveries.map(({ envelope }) => envelope);
-    const bytes = envelopes.reduce((sum, { length }) => sum + length + maxFrameHeadBytes, 0);
+    const bytes = deliveries.reduce(
+      (sum, { envelope, history }) => sum + envelope.length + (history?.length ?? 0) + maxFrameHeadBytes,
+      0,
+    );
     const writer = new ByteWriter(bytes);
-    for (const { redelivered, attempts, envelope } of deliveries) {
-      writeDeliver(writer, consumer, 0, redelivered, attempts, envelope);
-    }
+    for (const delivery of deliveries) writeDeliver(writer, consumer, 0, delivery);
     const frames = new SharedFrames(writer.written());
-    // What has been handed out before differs from queue to queue.
-    if (deliveries.every(({ redelivered }) => !redelivered)) {
+    if (deliveries.every(isNew)) {
       if (this.#batches.length === 0) queueMicrotask(this.#forget);
       if (this.#batches.length === maxBatches) this.#batches.pop();
       this.#batches.unshift({ consumer, envelopes, frames });
@@ -68,7 +68,12 @@ function isBatchOf({ consumer, envelopes }: Batch, number: number, deliveries: r
   if (consumer !== number || envelopes.length !== deliveries.length) return false;
   for (let i = 0; i < envelopes.length; i++) {
     const delivery = deliveries[i]!;
-    if (envelopes[i] !== delivery.envelope || delivery.redelivered) return false;
+    if (envelopes[i] !== delivery.envelope || !isNew(delivery)) return false;
   }
   return true;
+}
+
+/** What happened to a message before differs from queue to queue. */
+function isNew({ redelivered, history }: Delivery): boolean {
+  return !redelivered && history === undefined;
 }

@@ -205,7 +205,7 @@ describe("requests", () => {
     await outcome;
     broker.deliver(0, 1, "one");
     broker.control({ type: "ok", id, delivered: 1, messageCount: 0 });
-    expect(await broker.expect("settle")).toMatchObject({ consumer: 0, first: 1, outcome: "requeue" });
+    expect(await broker.expect("settle")).toMatchObject({ consumer: 0, first: 1, outcome: "release" });
   });
 });
 

@@ -196,7 +196,7 @@ describe("a loop over a queue", () => {
     expect((await first).value?.text()).toBe("x");
   });
 
-  test("leaving the loop cancels the consumer, then requeues what was not handed out; what was can still be acked", async () => {
+  test("leaving the loop cancels the consumer, then releases what was not handed out; what was can still be acked", async () => {
     const { posthorn, broker } = await connectToFake();
     const seen: ReceivedMessage[] = [];
     const loop = (async () => {
@@ -208,9 +208,9 @@ describe("a loop over a queue", () => {
     await broker.consumer(1);
     broker.binary(...[1, 2, 3, 4].map((n) => deliverFrame(1, n, `${n}`)));
     const { id } = await broker.expect("consumer.cancel");
-    expect(await broker.expect("settle")).toMatchObject({ first: 3, last: 4, outcome: "requeue" });
+    expect(await broker.expect("settle")).toMatchObject({ first: 3, last: 4, outcome: "release" });
     broker.deliver(1, 5, "late");
-    expect(await broker.expect("settle")).toMatchObject({ first: 5, last: 5, outcome: "requeue" });
+    expect(await broker.expect("settle")).toMatchObject({ first: 5, last: 5, outcome: "release" });
     broker.control({ type: "ok", id });
     await loop;
     for (const message of seen) message.ack();
@@ -299,7 +299,7 @@ describe("a loop over a queue", () => {
     await expect(first).rejects.toMatchObject({ code: "not-found" });
   });
 
-  test("a signal ends the loop with aborted and requeues what was buffered", async () => {
+  test("a signal ends the loop with aborted and releases what was buffered", async () => {
     const { posthorn, broker } = await connectToFake();
     const abort = new AbortController();
     const stream = posthorn.queue("q").consume({ signal: abort.signal });
@@ -309,7 +309,7 @@ describe("a loop over a queue", () => {
     await first;
     abort.abort();
     await broker.answer("consumer.cancel");
-    expect(await broker.expect("settle")).toMatchObject({ first: 2, last: 2, outcome: "requeue" });
+    expect(await broker.expect("settle")).toMatchObject({ first: 2, last: 2, outcome: "release" });
     await expect(stream.next()).rejects.toMatchObject({ code: "aborted" });
     const late = posthorn.queue("q").consume({ signal: abort.signal });
     await expect(late.next()).rejects.toMatchObject({ code: "aborted" });
@@ -325,7 +325,7 @@ describe("a loop over a queue", () => {
     broker.control({ type: "ok", id, consumer: 7, consumerTag: "t", prefetch: 10 });
     broker.deliver(7, 1, "x");
     expect(await broker.expect("consumer.cancel")).toMatchObject({ consumer: 7 });
-    expect(await broker.expect("settle")).toMatchObject({ consumer: 7, first: 1, outcome: "requeue" });
+    expect(await broker.expect("settle")).toMatchObject({ consumer: 7, first: 1, outcome: "release" });
   });
 
   test("an exclusive consumer that the lost session still holds is asked for until it is free", async () => {
@@ -530,7 +530,7 @@ describe("a handler", () => {
     expect(changes).toEqual([true, false]);
   });
 
-  test("cancel waits for handlers at work and requeues what was not started", async () => {
+  test("cancel waits for handlers at work and releases what was not started", async () => {
     const { posthorn, broker } = await connectToFake();
     const work = gate();
     const consumer = await started(
@@ -544,7 +544,7 @@ describe("a handler", () => {
       cancelled = true;
     });
     await broker.answer("consumer.cancel");
-    expect(await broker.expect("settle")).toMatchObject({ first: 2, last: 3, outcome: "requeue" });
+    expect(await broker.expect("settle")).toMatchObject({ first: 2, last: 3, outcome: "release" });
     await settled();
     expect(cancelled).toBe(false);
     work.open();

@@ -17,6 +17,7 @@ function received(routingKey: string, text: string, exchange = "prices"): Receiv
     0,
     false,
     0,
+    undefined,
   );
 }
 

@@ -1,9 +1,16 @@
 import { expect, test } from "vitest";
 import { Committer } from "../../server/embedded/committer.ts";
 import { Message } from "../../server/embedded/message.ts";
-import { Queue } from "../../server/embedded/queue.ts";
+import { Queue, type QueueHost } from "../../server/embedded/queue.ts";
 import type { Changes, Store } from "../../server/embedded/store/store.ts";
-import { envelope, ManualTurns, microtasks, queueNamed, RecordingPublisher } from "../support/embedded.ts";
+import {
+  envelope,
+  ManualTurns,
+  microtasks,
+  queueHost,
+  queueNamed,
+  RecordingPublisher,
+} from "../support/embedded.ts";
 
 interface HeldCommit {
   readonly changes: Changes;
@@ -18,10 +25,11 @@ class Committing {
   readonly publisher = new RecordingPublisher();
   readonly failures: unknown[] = [];
   readonly committer: Committer;
+  readonly host: QueueHost;
   readonly queue: Queue;
 
   constructor(maxUncommittedBytes = 1000) {
-    const store: Pick<Store, "commit" | "load"> = {
+    const store: Pick<Store, "commit"> = {
       commit: (changes) =>
         new Promise((resolve, reject) => {
           this.commits.push({
@@ -36,7 +44,6 @@ class Committing {
             },
           });
         }),
-      load: () => [],
     };
     this.committer = new Committer({
       store: store as Store,
@@ -45,13 +52,8 @@ class Committing {
       maxUncommittedBytes,
       onFailure: (error) => this.failures.push(error),
     });
-    this.queue = new Queue(1, queueNamed("q"), undefined, {
-      store,
-      memory: { usedBytes: 0, budgetBytes: 1_000_000, queueBytes: 1_000_000 },
-      uncertainBelow: 0,
-      changed: (lane) => this.committer.changed(lane),
-      wake: () => {},
-    });
+    this.host = queueHost({ changed: (lane) => this.committer.changed(lane) });
+    this.queue = new Queue(1, queueNamed("q"), undefined, this.host);
   }
 
   publish(number: number, bytes = 10): void {
@@ -126,7 +128,7 @@ test("three stay three when the building of the third brings up work for a fourt
   committing.publishInTurns(1, 2);
   committing.publish(3);
   for (const entry of [queue.take(undefined), queue.take(undefined), queue.take(undefined)])
-    queue.putBack(entry!);
+    queue.putBack(entry!, "requeue");
   turns.endAll();
   expect(commits).toHaveLength(3);
   await commits[0]!.flushed();
@@ -151,7 +153,7 @@ test("a requeue noted while a commit is built goes into the next one", async () 
   const committing = new Committing();
   const { commits, queue, turns } = committing;
   committing.publish(1);
-  queue.putBack(queue.take(undefined)!);
+  queue.putBack(queue.take(undefined)!, "requeue");
   turns.endAll();
   expect(commits.map(({ changes }) => changes.queues[0]!.attempted.map(({ attempts }) => attempts))).toEqual([
     [],
@@ -171,13 +173,7 @@ test("what is consumed before it is written makes no commit, and its publisher i
 
 test("a message that is in another queue still is written, although the first is done with it", () => {
   const committing = new Committing();
-  const second = new Queue(2, queueNamed("second"), undefined, {
-    store: { load: () => [] },
-    memory: { usedBytes: 0, budgetBytes: 1_000_000, queueBytes: 1_000_000 },
-    uncertainBelow: 0,
-    changed: (lane) => committing.committer.changed(lane),
-    wake: () => {},
-  });
+  const second = new Queue(2, queueNamed("second"), undefined, committing.host);
   const message = new Message(envelope("x"), 1, true, 0);
   committing.queue.enqueue(message);
   second.enqueue(message);

@@ -3,22 +3,18 @@ import { queueSettings } from "../../protocol/queue-settings.ts";
 import type { Lane } from "../../server/embedded/lane.ts";
 import { Message } from "../../server/embedded/message.ts";
 import { Queue, type QueueHost } from "../../server/embedded/queue.ts";
-import { envelope, queueNamed, textOf } from "../support/embedded.ts";
+import { envelope, queueHost, queueNamed, textOf } from "../support/embedded.ts";
 
 function queueOf(
   texts: readonly string[],
   properties = {},
 ): { queue: Queue; host: QueueHost; messages: Message[]; takeChanges: Lane["takeChanges"] } {
   let changedLane: Lane | undefined;
-  const host: QueueHost = {
-    store: { load: () => [] },
-    memory: { usedBytes: 0, budgetBytes: 1_000_000, queueBytes: 1_000_000 },
-    uncertainBelow: 0,
+  const host = queueHost({
     changed: (lane) => {
       changedLane = lane;
     },
-    wake: () => {},
-  };
+  });
   const queue = new Queue(1, queueNamed("q", properties), undefined, host);
   const messages = texts.map((text) => new Message(envelope(text), text.length, true, 0));
   for (const message of messages) queue.enqueue(message);
@@ -38,7 +34,7 @@ test("a deleted queue keeps nothing in memory, nor takes anything back, nor has 
   const { queue, host, messages, takeChanges } = queueOf(["1", "2", "3", "4"]);
   const [first, second, third] = [queue.take(undefined)!, queue.take(undefined)!, queue.take(undefined)!];
   queue.delete();
-  queue.putBack(first);
+  queue.putBack(first, "requeue");
   queue.undoTake(second);
   queue.finish(third);
   expect(queue.readyCount).toBe(0);
@@ -77,7 +73,7 @@ test("a message settled twice counts once", () => {
   const entry = queue.take(undefined)!;
   queue.finish(entry);
   queue.finish(entry);
-  queue.putBack(entry);
+  queue.putBack(entry, "requeue");
   expect(queue.readyCount).toBe(1);
   const { settled, counters } = takeChanges();
   expect(settled).toHaveLength(1);

@@ -1,20 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Headers } from "../../protocol/header-value.ts";
-import type { QueueHost } from "../../server/embedded/queue.ts";
 import { Routes } from "../../server/embedded/routes.ts";
 import { Topology } from "../../server/embedded/topology.ts";
 import { messageOf } from "../routing/facts.ts";
-import { exchangeNamed, owner, queueNamed } from "../support/embedded.ts";
+import { exchangeNamed, owner, queueHost, queueNamed } from "../support/embedded.ts";
 import { type ModelBinding, type ModelExchangeType, RoutesModel } from "./routes-model.ts";
 
-const host: QueueHost = {
-  store: { load: () => [] },
-  memory: { usedBytes: 0, budgetBytes: 1_000_000, queueBytes: 1_000_000 },
-  uncertainBelow: 0,
-  changed: () => {},
-  wake: () => {},
-};
+const host = queueHost();
 const by = owner();
 
 /** A topology and its routes, both as they are and as the model has them. */

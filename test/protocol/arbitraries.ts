@@ -1,7 +1,9 @@
 import fc from "fast-check";
+import { longestMs } from "../../protocol/arguments.ts";
+import type { Death, DeathReason, DeliveryHistory } from "../../protocol/delivery-history.ts";
 import type { ErrorCode } from "../../protocol/errors.ts";
 import { errorCatalogue } from "../../protocol/errors.ts";
-import type { MessageFrame } from "../../protocol/frames.ts";
+import { type MessageFrame, type Outcome, outcomeCodes } from "../../protocol/frames.ts";
 import type { Headers, HeaderValue } from "../../protocol/header-value.ts";
 import type { Message, MessageProperties } from "../../protocol/message.ts";
 
@@ -132,6 +134,40 @@ const error = fc.record(
   { noNullPrototype: true },
 );
 
+const nackReason = fc.record(
+  { code: longText.filter((code) => code !== ""), message: longText },
+  { noNullPrototype: true },
+);
+const deathReason = fc.constantFrom<DeathReason>("rejected", "expired", "max-length", "delivery-limit");
+
+const death: fc.Arbitrary<Death> = fc.record(
+  {
+    queue: name,
+    reason: deathReason,
+    count: counting,
+    exchange: name,
+    routingKeys: fc.array(name, { maxLength: 3 }),
+    time: counting0,
+    originalExpiration: counting0,
+    nackReason,
+  },
+  {
+    requiredKeys: ["queue", "reason", "count", "exchange", "routingKeys", "time"],
+    noNullPrototype: true,
+  },
+);
+
+const history: fc.Arbitrary<DeliveryHistory> = fc
+  .record(
+    {
+      deaths: fc.array(death, { minLength: 1, maxLength: 3 }),
+      firstDeath: fc.record({ queue: name, reason: deathReason, exchange: name }, { noNullPrototype: true }),
+      nackReason,
+    },
+    { requiredKeys: [], noNullPrototype: true },
+  )
+  .filter((parts) => Object.keys(parts).length > 0);
+
 export const messageFrame: fc.Arbitrary<MessageFrame> = fc.oneof(
   fc.record(
     {
@@ -150,9 +186,13 @@ export const messageFrame: fc.Arbitrary<MessageFrame> = fc.oneof(
       delivery: fc.option(counting, { nil: undefined }),
       redelivered: fc.boolean(),
       attempts: fc.option(counting, { nil: undefined }),
+      history,
       message,
     },
-    { noNullPrototype: true },
+    {
+      requiredKeys: ["type", "consumer", "delivery", "redelivered", "attempts", "message"],
+      noNullPrototype: true,
+    },
   ),
   fc
     .tuple(range, fc.option(error, { nil: undefined }))
@@ -162,13 +202,22 @@ export const messageFrame: fc.Arbitrary<MessageFrame> = fc.oneof(
     { noNullPrototype: true },
   ),
   fc
-    .tuple(counting0, range, fc.constantFrom("ack" as const, "requeue" as const, "reject" as const))
-    .map(([consumer, { first, last }, outcome]) => ({
+    .tuple(
+      counting0,
+      range,
+      fc.constantFrom(...(Object.keys(outcomeCodes) as Outcome[])),
+      fc.record(
+        { delay: fc.integer({ min: 1, max: longestMs }), reason: nackReason },
+        { requiredKeys: [], noNullPrototype: true },
+      ),
+    )
+    .map(([consumer, { first, last }, outcome, detail]) => ({
       type: "settle" as const,
       consumer,
       first,
       last,
       outcome,
+      ...detail,
     })),
 );
 

@@ -217,12 +217,17 @@ function disturb(random: Randomness, json: { [name: string]: unknown }): void {
   if (typeof value === "object" && value !== null && !Array.isArray(value) && random.below(3) > 0) {
     disturb(random, value as { [name: string]: unknown });
   } else if (random.below(4) === 0) delete json[name];
-  else if (random.below(3) === 0) json[name] = messageFrameToJson(random.pick(frames))[name] ?? null;
+  else if (random.below(3) === 0) json[name] = randomFrame(random)[name] ?? null;
   else json[name] = JSON.parse(random.pick(oddValues));
 }
 
+/** A copy that can be changed. */
+function randomFrame(random: Randomness): { [name: string]: unknown } {
+  return structuredClone(messageFrameToJson(random.pick(frames)));
+}
+
 function randomJson(random: Randomness): JsonFrame {
-  const json = structuredClone(messageFrameToJson(random.pick(frames))) as { [name: string]: unknown };
+  const json = randomFrame(random);
   const times = random.below(4);
   for (let i = 0; i < times; i++) disturb(random, json);
   return json as JsonFrame;

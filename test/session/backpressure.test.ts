@@ -170,7 +170,12 @@ test("what a session was given after it ended goes back to where it came from", 
           void returned.push(...deliveries.map((delivery) => [delivery, outcome])),
       }),
   });
-  const delivery: Delivery = { envelope: new Uint8Array(4), redelivered: false, attempts: 0 };
+  const delivery: Delivery = {
+    envelope: new Uint8Array(4),
+    redelivered: false,
+    attempts: 0,
+    history: undefined,
+  };
   const gone = await world.open();
   gone.send({ type: "queue.get", id: 2, queue: "q" });
   gone.session.disconnected();

@@ -4,7 +4,7 @@ import type { Delivery } from "../../server/engine/engine.ts";
 import { DeliveryWindow } from "../../server/session/delivery-window.ts";
 
 function delivery(attempts: number): Delivery {
-  return { envelope: new Uint8Array(), redelivered: false, attempts };
+  return { envelope: new Uint8Array(), redelivered: false, attempts, history: undefined };
 }
 
 /** Large enough steps that windows are cut off at the front and that stragglers are moved out. */

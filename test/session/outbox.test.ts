@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { encodeMessage } from "../../protocol/index.ts";
+import type { Delivery } from "../../server/engine/engine.ts";
 import { Outbox } from "../../server/session/outbox.ts";
 import { SharedDeliveries } from "../../server/session/shared-deliveries.ts";
 import { FakeSocket } from "../support/fake-socket.ts";
@@ -12,6 +13,10 @@ function message(bodyBytes: number): Uint8Array {
     properties: { persistent: true },
     body: new Uint8Array(bodyBytes),
   });
+}
+
+function delivery(envelope: Uint8Array, redelivered = false): Delivery {
+  return { envelope, redelivered, attempts: 0, history: undefined };
 }
 
 function newOutbox(limits = { highWaterBytes: 10_000, maxBytes: 50_000 }, shared = new SharedDeliveries()) {
@@ -29,10 +34,10 @@ function newOutbox(limits = { highWaterBytes: 10_000, maxBytes: 50_000 }, shared
 test("message frames of one turn go out as one WebSocket message", async () => {
   const { socket, outbox } = newOutbox();
   outbox.configure("binary", 100_000);
-  outbox.deliver(1, 1, false, 0, message(10));
+  outbox.deliver(1, 1, delivery(message(10)));
   outbox.confirmed(1, 1);
   outbox.confirmed(2, 5);
-  outbox.deliver(1, 2, false, 0, message(10));
+  outbox.deliver(1, 2, delivery(message(10)));
   expect(socket.messages).toHaveLength(0);
   await settled();
   expect(socket.messages).toHaveLength(1);
@@ -43,10 +48,10 @@ test("message frames of one turn go out as one WebSocket message", async () => {
 test("a control frame keeps its place among message frames", async () => {
   const { socket, outbox } = newOutbox();
   outbox.configure("binary", 100_000);
-  outbox.deliver(1, 1, false, 0, message(10));
+  outbox.deliver(1, 1, delivery(message(10)));
   outbox.confirmed(1, 1);
   outbox.control({ type: "ok", id: 7 });
-  outbox.deliver(1, 2, false, 0, message(10));
+  outbox.deliver(1, 2, delivery(message(10)));
   await settled();
   expect(socket.frames.map(({ type }) => type)).toEqual(["deliver", "confirm", "ok", "deliver"]);
 });
@@ -75,12 +80,12 @@ test("a WebSocket message is no larger than the client wants, except for a singl
   const { socket, outbox } = newOutbox({ highWaterBytes: 1e6, maxBytes: 1e6 });
   outbox.configure("binary", 1024);
   for (let number = 1; number <= 50; number++) {
-    outbox.deliver(1, number, number % 2 === 0, number % 3, message((number * 97) % 900));
+    outbox.deliver(1, number, delivery(message((number * 97) % 900), number % 2 === 0));
     outbox.confirmed(2 * number, 2 * number);
     if (number % 7 === 0) outbox.refused(2 * number + 1, "not-found", "ä".repeat(200));
   }
-  outbox.deliver(1, 51, false, 0, message(5000));
-  outbox.deliver(1, 52, false, 0, message(10));
+  outbox.deliver(1, 51, delivery(message(5000)));
+  outbox.deliver(1, 52, delivery(message(10)));
   await settled();
   const large = socket.messages.filter(({ bytes }) => bytes > 1024);
   expect(large.map(({ frames }) => frames.map(({ delivery }) => delivery))).toEqual([[51]]);
@@ -94,7 +99,7 @@ test("there is no room above the high-water mark, and room again when half of it
   outbox.configure("binary", 100_000);
   socket.stopReading();
   expect(outbox.hasRoom()).toBe(true);
-  outbox.deliver(1, 1, false, 0, message(10_000));
+  outbox.deliver(1, 1, delivery(message(10_000)));
   expect(outbox.hasRoom()).toBe(false);
   await settled();
   expect(events).toEqual([]);
@@ -115,7 +120,6 @@ test("an outbox above its limit says so once, and once that enough was sent", as
 });
 
 describe("deliveries without numbers", () => {
-  const delivery = (envelope: Uint8Array, redelivered = false) => ({ envelope, redelivered, attempts: 0 });
   const unlimited = { highWaterBytes: 10_000_000, maxBytes: 10_000_000 };
 
   test("are the very same bytes for everyone who gets the same", async () => {
@@ -171,7 +175,7 @@ describe("deliveries without numbers", () => {
     outbox.configure("binary", 100_000);
     outbox.deliverUnnumbered(1, [delivery(message(1))]);
     outbox.deliverUnnumbered(2, [delivery(message(2)), delivery(message(3))]);
-    outbox.deliver(3, 1, false, 0, message(4));
+    outbox.deliver(3, 1, delivery(message(4)));
     outbox.confirmed(1, 1);
     await settled();
     expect(socket.messages).toHaveLength(1);

@@ -1,5 +1,6 @@
 import type { ErrorCode } from "../../protocol/errors.ts";
 import { EmbeddedEngine, type EmbeddedEngineOptions } from "../../server/embedded/embedded-engine.ts";
+import type { QueueHost } from "../../server/embedded/queue.ts";
 import { MemoryStore } from "../../server/embedded/store/memory-store.ts";
 import type {
   Delivery,
@@ -11,6 +12,24 @@ import type {
   QueueDeclaration,
   SubscribeOptions,
 } from "../../server/engine/engine.ts";
+
+/** What a queue that stands alone needs of its surroundings. */
+export function queueHost(parts: Partial<QueueHost> = {}): QueueHost {
+  return {
+    store: { load: () => [] },
+    memory: { usedBytes: 0, budgetBytes: 1_000_000, queueBytes: 1_000_000 },
+    uncertainBelow: 0,
+    changed: () => {},
+    wake: () => {},
+    deadLetters: {
+      move: (entry) => {
+        entry.lane.end(entry);
+        return false;
+      },
+    },
+    ...parts,
+  };
+}
 
 /** Stands in for `setImmediate`: what is deferred waits until a test lets the turn of the event loop end. */
 export class ManualTurns {

@@ -62,9 +62,12 @@ function sampleOf(schema: JsonSchema): unknown {
   }
 }
 
+/** What has to be chosen so that all fields go together. */
+const choices: { readonly [type: string]: FrameFields } = { settle: { outcome: "requeue" } };
+
 /** A frame of this type with every field. */
 export function sampleFrame(type: string): FrameFields {
-  return sampleOf(clientFrameSchemas.get(type) as JsonSchema) as FrameFields;
+  return { ...(sampleOf(clientFrameSchemas.get(type) as JsonSchema) as FrameFields), ...choices[type] };
 }
 
 /** Values that a field does not take, each wrong in its own way. */

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import { MaintenanceLoop } from "../../../server/embedded/maintenance-loop.ts";
 import { LmdbStore } from "../../../server/embedded/store/lmdb-store.ts";
-import { ChurnModel, type ChurnQueue, isIntact } from "./churn-model.ts";
+import { ChurnModel, type ChurnQueue, expiresAt as expiryOf, isIntact } from "./churn-model.ts";
 import { seeded } from "./seeded.ts";
 
 export interface ChurnLine {
@@ -61,21 +61,27 @@ async function commit(): Promise<void> {
   }
 }
 
+const none = Buffer.alloc(0);
+
 /** Compares a window of a queue with what must be there. */
 function browse(from: LmdbStore, queue: ChurnQueue, first: number, maxEntries: number): number {
   const expected = queue.live.slice(first, first + maxEntries).filter(({ seq }) => seq <= queue.flushedSeq);
   const fromSeq = queue.live[first]?.seq ?? 0;
   const loaded = from.load(queue.id, fromSeq, queue.flushedSeq, maxEntries, 1_000_000);
   noteRead(from, "load");
-  for (const [i, { seq, messageId, envelope }] of loaded.entries()) {
+  for (const [i, { seq, messageId, envelope, note, expiresAt }] of loaded.entries()) {
     if (seq !== expected[i]?.seq)
       throw new Error(`queue ${queue.id}: ${seq} where ${expected[i]?.seq} was to be`);
     if (!isIntact(messageId, envelope))
       throw new Error(`queue ${queue.id}: the envelope of ${seq} is not right`);
+    if (expiresAt !== expiryOf(messageId))
+      throw new Error(`queue ${queue.id}: ${seq} expires at the wrong time`);
+    if (Buffer.compare(note ?? none, expected[i]!.note ?? none) !== 0)
+      throw new Error(`queue ${queue.id}: the note of ${seq} is not right`);
   }
-  const bytes = loaded.reduce((sum, { envelope }) => sum + envelope.length, 0);
-  if (loaded.length < expected.length && bytes <= 1_000_000)
-    throw new Error(`queue ${queue.id}: ${loaded.length} from ${fromSeq} on, not ${expected.length}`);
+  // There may be fewer than were asked for: the next window begins with the first that is missing.
+  if (loaded.length === 0 && expected.length > 0)
+    throw new Error(`queue ${queue.id}: nothing from ${fromSeq} on, not ${expected.length}`);
   return loaded.length;
 }
 

@@ -1,10 +1,12 @@
-import type {
-  Changes,
-  DroppedRange,
-  NewEntry,
-  NewMessage,
-  QueueChanges,
-  SettledEntry,
+import {
+  type Changes,
+  type DroppedRange,
+  maxNoteBytes,
+  type NewEntry,
+  type NewMessage,
+  type NotedEntry,
+  type QueueChanges,
+  type SettledEntry,
 } from "../../../server/embedded/store/store.ts";
 
 /** What a consumer of a queue is like. */
@@ -19,6 +21,7 @@ interface StoredMessage {
 interface LiveEntry {
   readonly seq: number;
   readonly message: StoredMessage;
+  note: Buffer | undefined;
 }
 
 /** A queue as a store must show it. */
@@ -91,7 +94,7 @@ export class ChurnModel {
         appended: entries,
         settled: settled[i]!,
         attempted: entries.length === 0 ? this.#attempts(queue) : [],
-        noted: [],
+        noted: this.#note(queue),
       });
     }
     const lastSeqs = new Map([...appended].map(([queue, entries]) => [queue, entries.at(-1)!.seq]));
@@ -113,7 +116,8 @@ export class ChurnModel {
     const message: StoredMessage = { id, bytes: envelope.length, references: copies };
     for (const queue of targets) {
       const seq = queue.nextSeq++;
-      queue.live.push({ seq, message });
+      const note = random() < 0.1 ? noteOf(random) : undefined;
+      queue.live.push({ seq, message, note });
       queue.bytes += message.bytes;
       const entry: NewEntry = {
         seq,
@@ -121,8 +125,8 @@ export class ChurnModel {
         flags: 0,
         bytes: message.bytes,
         priority: 0,
-        expiresAt: 0,
-        note: undefined,
+        expiresAt: expiresAt(id),
+        note,
       };
       const entries = appended.get(queue);
       if (entries === undefined) appended.set(queue, [entry]);
@@ -179,6 +183,19 @@ export class ChurnModel {
     return { queue, range: { queue: queue.id, fromSeq: 0, toSeq: last.seq } };
   }
 
+  /** Entries get notes, get others, and lose them. Of what earlier commits have added. */
+  #note(queue: ChurnQueue): NotedEntry[] {
+    const { random } = this.#options;
+    const noted: NotedEntry[] = [];
+    while (random() < 0.5) {
+      const entry = queue.live[Math.floor(random() * queue.live.length)];
+      if (entry === undefined || entry.seq > queue.flushedSeq) continue;
+      entry.note = random() < 0.3 ? undefined : noteOf(random);
+      noted.push({ seq: entry.seq, note: entry.note });
+    }
+    return noted;
+  }
+
   #attempts(queue: ChurnQueue): { readonly seq: number; readonly attempts: number }[] {
     const first = queue.live[0];
     return first === undefined ? [] : [{ seq: first.seq, attempts: 2 }];
@@ -200,6 +217,16 @@ function sizeOf(random: () => number): number {
   const roll = random();
   if (roll < 0.8) return 16 + Math.floor(random() * 1500);
   return 16 + Math.floor(random() * (roll < 0.98 ? 20_000 : 200 * 1024));
+}
+
+/** Mostly short, as the engine's are. */
+function noteOf(random: () => number): Buffer {
+  return Buffer.alloc(Math.floor(random() * (random() < 0.99 ? 200 : maxNoteBytes)), random() * 256);
+}
+
+/** Of a third of the messages. */
+export function expiresAt(id: number): number {
+  return id % 3 === 0 ? 1_900_000_000_000 + id : 0;
 }
 
 function envelopeOf(id: number, bytes: number): Buffer {

@@ -4,6 +4,7 @@ import { argumentsContent } from "./arguments-content.ts";
 import { type BindOptions, bindingTerms } from "./binding.ts";
 import type { Body } from "./body.ts";
 import type { Connection } from "./connection.ts";
+import type { OnMismatch } from "./on-mismatch.ts";
 import type { PublishReceipt } from "./publish.ts";
 import type { PublishOptions } from "./publish-encoder.ts";
 
@@ -25,6 +26,8 @@ export interface ExchangeDeclaration {
   readonly alternateExchange?: string;
   /** What a `consistent-hash` exchange goes by. Default: the routing key. */
   readonly hashOn?: HashOn;
+  /** What happens if the exchange is there and differs. Default `fail`. */
+  readonly onMismatch?: OnMismatch;
   /** Arguments by their names, for what a newer broker knows. */
   readonly arguments?: Headers;
   readonly signal?: AbortSignal;
@@ -53,7 +56,8 @@ export class Exchange {
 
   /**
    * Creates the exchange, or checks that it is there and the same. It is declared again after a reconnect.
-   * @throws PosthornError `precondition-failed` if it is there and differs, `access-refused`, `not-implemented`, …
+   * @throws PosthornError `precondition-failed` if it is there and differs, unless `onMismatch` says otherwise;
+   * `access-refused`, `not-implemented`, …
    */
   async declare(declaration: ExchangeDeclaration): Promise<this> {
     const {
@@ -63,6 +67,7 @@ export class Exchange {
       internal,
       alternateExchange,
       hashOn,
+      onMismatch,
       arguments: others,
       signal,
     } = declaration;
@@ -72,6 +77,7 @@ export class Exchange {
       ...(durable !== undefined && { durable }),
       ...(autoDelete !== undefined && { autoDelete }),
       ...(internal !== undefined && { internal }),
+      ...(onMismatch !== undefined && { onMismatch }),
       ...argumentsContent({ alternateExchange, hashOn, ...others }),
     };
     await this.#connection.request("exchange.declare", content, { signal, repeatable: true });

@@ -12,6 +12,7 @@ export type { BlockedNotice, ConnectionState, GoawayNotice, PosthornEvents, Stat
 export type { Exchange, ExchangeDeclaration, ExchangeType, HashOn } from "./exchange.ts";
 export type { NackReasonLike, ReceivedMessage, RequeueOptions } from "./message.ts";
 export type { MessageStream, StreamOptions } from "./message-stream.ts";
+export type { OnMismatch } from "./on-mismatch.ts";
 export type { ConnectOptions, ReconnectOptions } from "./options.ts";
 export type { Posthorn } from "./posthorn.ts";
 export type { PublishReceipt } from "./publish.ts";

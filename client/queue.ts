@@ -7,6 +7,7 @@ import { type ConsumeOptions, Consumer, type MessageHandler } from "./consumer.t
 import { type Exchange, nameOf } from "./exchange.ts";
 import type { ReceivedMessage } from "./message.ts";
 import { MessageStream, type StreamOptions } from "./message-stream.ts";
+import type { OnMismatch } from "./on-mismatch.ts";
 import type { PublishReceipt } from "./publish.ts";
 import type { PublishOptions } from "./publish-encoder.ts";
 import type { QueueArguments } from "./queue-arguments.ts";
@@ -19,6 +20,8 @@ export interface QueueDeclaration extends QueueArguments {
   readonly exclusive?: boolean;
   /** Deleted when its last consumer goes, if it ever had one. Default false. */
   readonly autoDelete?: boolean;
+  /** What happens if the queue is there and differs. Default `fail`. */
+  readonly onMismatch?: OnMismatch;
   /** Arguments by their names, for what a newer broker knows. */
   readonly arguments?: Headers;
   readonly signal?: AbortSignal;
@@ -67,16 +70,18 @@ export class Queue {
 
   /**
    * Creates the queue, or checks that it is there and the same. It is declared again after a reconnect.
-   * @throws PosthornError `precondition-failed` if it is there and differs; `invalid-argument` for an argument that is not
-   * known, not allowed, or does not go with another, which `details.argument` names; `resource-locked`, `access-refused`, …
+   * @throws PosthornError `precondition-failed` if it is there and differs, unless `onMismatch` says otherwise;
+   * `invalid-argument` for an argument that is not known, not allowed, or does not go with another, which
+   * `details.argument` names; `resource-locked`, `access-refused`, …
    */
   async declare(declaration: QueueDeclaration = {}): Promise<this> {
-    const { durable, exclusive, autoDelete, arguments: others, signal, ...known } = declaration;
+    const { durable, exclusive, autoDelete, onMismatch, arguments: others, signal, ...known } = declaration;
     const content = {
       ...(!this.#name.serverNamed && { queue: this.name }),
       ...(durable !== undefined && { durable }),
       ...(exclusive !== undefined && { exclusive }),
       ...(autoDelete !== undefined && { autoDelete }),
+      ...(onMismatch !== undefined && { onMismatch }),
       ...argumentsContent({ ...known, ...others }),
     };
     const reply = await this.#connection.request("queue.declare", content, { signal, repeatable: true });

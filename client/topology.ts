@@ -1,5 +1,6 @@
 import { PosthornError } from "../protocol/errors.ts";
 import type { BindingTerms } from "./binding.ts";
+import { whenRepeated } from "./on-mismatch.ts";
 import type { QueueName } from "./queue-name.ts";
 import type { RequestContent } from "./session.ts";
 
@@ -36,7 +37,7 @@ export class Topology {
   readonly #bindings = new Map<string, DeclaredBinding>();
 
   exchangeDeclared(content: ExchangeContent): void {
-    this.#exchanges.set(content.exchange, content);
+    this.#exchanges.set(content.exchange, whenRepeated(content));
   }
 
   exchangeDeleted(exchange: string): void {
@@ -45,7 +46,7 @@ export class Topology {
   }
 
   queueDeclared(queue: QueueName, content: QueueContent): void {
-    this.#queues.set(queue.key, { queue, content });
+    this.#queues.set(queue.key, { queue, content: whenRepeated(content) });
   }
 
   queueDeleted(queue: QueueName): void {

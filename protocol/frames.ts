@@ -48,6 +48,14 @@ const limits = {
   maxConsumers: count("Most consumers of one session."),
 };
 
+const onMismatch = (immutable: string) =>
+  optional(
+    oneOf(
+      ["fail", "keep", "update"],
+      `What happens if it is there and differs. \`fail\`: \`precondition-failed\` with the differences. \`keep\`: it is taken as it is. \`update\`: it is changed while it is in use; if ${immutable}, nothing is changed and the answer is \`precondition-failed\`. Default \`fail\`.`,
+    ),
+  );
+
 /** A frame from the client that is answered by `ok` (or `welcome`) with the fields in `reply`, or by `error`. */
 function request<const F extends Fields, const R extends Fields>(description: string, fields: F, reply: R) {
   return { kind: "request", description, fields: { id, ...fields }, reply } as const;
@@ -146,7 +154,7 @@ export const requests = {
   ),
 
   "exchange.declare": request(
-    "Creates an exchange, or checks that it is there and the same.",
+    "Creates an exchange, or checks that it is there and the same, or makes it so.",
     {
       exchange: name("Name of the exchange."),
       exchangeType: optional(
@@ -164,6 +172,7 @@ export const requests = {
       passive: flag(
         "Only check that it is there: `not-found` otherwise. Nothing else is compared. Default false.",
       ),
+      onMismatch: onMismatch("`exchangeType` or `durable` differs"),
       arguments: optional(table('See "Arguments".')),
     },
     {},
@@ -197,7 +206,7 @@ export const requests = {
     {},
   ),
   "queue.declare": request(
-    "Creates a queue, or checks that it is there and the same.",
+    "Creates a queue, or checks that it is there and the same, or makes it so.",
     {
       queue: optional(
         name("Name of the queue. Empty or missing: the broker makes one up that begins with `amq.gen-`."),
@@ -210,6 +219,7 @@ export const requests = {
       passive: flag(
         "Only check that it is there: `not-found` otherwise. Nothing else is compared. Default false.",
       ),
+      onMismatch: onMismatch("`durable` or `exclusive` differs"),
       arguments: optional(table('See "Arguments".')),
     },
     {

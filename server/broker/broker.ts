@@ -86,6 +86,7 @@ export class Broker {
       autoDelete = false,
       internal = false,
       passive = false,
+      onMismatch,
     } = asked;
     assertNotDefaultExchange(exchange);
     assertName("exchange", exchange);
@@ -103,14 +104,8 @@ export class Broker {
     readArguments("exchange", args);
     if (isReserved(exchange))
       await this.#expectReserved("exchange", exchange, this.#engine.checkExchange(exchange));
-    await this.#engine.declareExchange({
-      name: exchange,
-      type: exchangeType,
-      durable,
-      autoDelete,
-      internal,
-      arguments: args,
-    });
+    const facts = { durable, autoDelete, internal, arguments: args };
+    await this.#engine.declareExchange({ name: exchange, type: exchangeType, ...facts }, onMismatch);
     this.#onEvent({ type: "exchange-declared", exchange, by: visitor.name });
     return {};
   }
@@ -153,7 +148,7 @@ export class Broker {
     isGenerated: boolean,
     asked: Asked<"queue.declare">,
   ): Promise<Reply<"queue.declare">> {
-    const { durable = true, exclusive = false, autoDelete = false, passive = false } = asked;
+    const { durable = true, exclusive = false, autoDelete = false, passive = false, onMismatch } = asked;
     assertName("queue", queue);
     if (passive) return queueReply(await this.#engine.checkQueue(queue, visitor));
     const args = this.#argumentsFrom(asked.arguments);
@@ -163,7 +158,7 @@ export class Broker {
       await this.#expectReserved("queue", queue, this.#engine.checkQueue(queue, visitor));
     }
     const declaration = { name: queue, durable, exclusive, autoDelete, arguments: args };
-    const status = await this.#engine.declareQueue(declaration, visitor);
+    const status = await this.#engine.declareQueue(declaration, visitor, onMismatch);
     this.#onEvent({ type: "queue-declared", queue, by: visitor.name });
     return queueReply(status);
   }

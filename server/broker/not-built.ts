@@ -19,7 +19,6 @@ export const notBuilt: { readonly [kind in ArgumentKind]: readonly string[] } = 
     "messageGroups",
     "circuitBreaker",
     "deduplication",
-    "onMismatch",
   ],
   consumer: ["onSlow"],
 };

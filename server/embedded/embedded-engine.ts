@@ -10,6 +10,7 @@ import type {
   ExchangeBinding,
   ExchangeDeclaration,
   LeaseSink,
+  OnMismatch,
   Owner,
   Publication,
   PublishSink,
@@ -189,8 +190,8 @@ export class EmbeddedEngine implements Engine {
     this.#overload.start();
   }
 
-  async declareExchange(declaration: ExchangeDeclaration): Promise<void> {
-    await this.#apply(this.#topology.declareExchange(declaration));
+  async declareExchange(declaration: ExchangeDeclaration, onMismatch?: OnMismatch): Promise<void> {
+    await this.#apply(this.#topology.declareExchange(declaration, onMismatch));
   }
 
   async checkExchange(name: string): Promise<void> {
@@ -201,8 +202,12 @@ export class EmbeddedEngine implements Engine {
     await this.#apply(this.#topology.deleteExchange(name, ifUnused));
   }
 
-  async declareQueue(declaration: QueueDeclaration, owner: Owner): Promise<QueueStatus> {
-    const change = this.#topology.declareQueue(declaration, owner);
+  async declareQueue(
+    declaration: QueueDeclaration,
+    owner: Owner,
+    onMismatch?: OnMismatch,
+  ): Promise<QueueStatus> {
+    const change = this.#topology.declareQueue(declaration, owner, onMismatch);
     const { status } = this.#topology.queue(declaration.name, owner);
     await this.#apply(change);
     return status;

@@ -1,6 +1,7 @@
 import { PosthornError } from "../../protocol/errors.ts";
 import { headersToJson } from "../../protocol/header-json.ts";
 import type { Headers, HeaderValue } from "../../protocol/header-value.ts";
+import type { OnMismatch } from "../engine/engine.ts";
 import { argumentsIdentity } from "../routing/binding-identity.ts";
 
 /** One property or argument in which a declaration differs from what exists. */
@@ -8,6 +9,8 @@ interface Difference {
   readonly name: string;
   readonly declared: unknown;
   readonly existing: unknown;
+  /** Why it cannot be changed. */
+  readonly fixed?: string;
 }
 
 interface Comparable {
@@ -15,28 +18,60 @@ interface Comparable {
   readonly arguments: Headers;
 }
 
+/** What stays as it was created, and why. All else can be changed while it is in use. */
+const fixed: { readonly [property: string]: string } = {
+  exchangeType: "its bindings were made for that type",
+  durable: "what is stored of it hangs on that",
+  exclusive: "it belongs to a session, or to none, from the start",
+};
+
 /**
  * Declaring what exists is fine if it is the same (SEMANTICS 14, 32). Integer widths and the order of arguments play no part.
- * @throws PosthornError `precondition-failed` with `details.differences`, one for each property and argument that differs.
+ * Otherwise `onMismatch` decides. Returns whether what exists is to be changed to what is declared.
+ * @throws PosthornError `precondition-failed` with `details.differences`, one for each property and argument that differs;
+ * those that cannot be changed say why as `fixed`.
  */
-export function assertEquivalent(what: string, declared: Comparable, existing: Comparable): void {
+export function isToBeChanged(
+  what: string,
+  declared: Comparable,
+  existing: Comparable,
+  onMismatch: OnMismatch,
+): boolean {
+  const differences = differencesBetween(declared, existing);
+  if (differences.length === 0 || onMismatch === "keep") return false;
+  const fixedOnes = differences.filter((difference) => difference.fixed !== undefined);
+  if (onMismatch === "update" && fixedOnes.length === 0) return true;
+  const problem =
+    onMismatch === "update" ? `cannot be changed: ${listOf(fixedOnes)}` : `differs: ${listOf(differences)}`;
+  const ways =
+    fixedOnes.length === 0 ? '"keep" takes it as it is, "update" changes it' : '"keep" takes it as it is';
+  throw new PosthornError("precondition-failed", `${what} exists and ${problem}. onMismatch: ${ways}.`, {
+    differences,
+  });
+}
+
+function differencesBetween(declared: Comparable, existing: Comparable): Difference[] {
   const differences: Difference[] = [];
   for (const [name, value] of Object.entries(declared.properties)) {
-    if (value !== existing.properties[name])
-      differences.push({ name, declared: value, existing: existing.properties[name] });
+    if (value === existing.properties[name]) continue;
+    const difference = { name, declared: value, existing: existing.properties[name] };
+    differences.push(Object.hasOwn(fixed, name) ? { ...difference, fixed: fixed[name]! } : difference);
   }
   const [ours, theirs] = [declared.arguments, existing.arguments];
   for (const name of new Set([...Object.keys(ours), ...Object.keys(theirs)])) {
     if (argumentsIdentity(only(ours, name)) === argumentsIdentity(only(theirs, name))) continue;
     differences.push({ name, declared: readable(ours, name), existing: readable(theirs, name) });
   }
-  if (differences.length === 0) return;
-  const list = differences.map(
-    ({ name, declared, existing }) => `${name} is ${show(existing)}, not ${show(declared)}`,
-  );
-  throw new PosthornError("precondition-failed", `${what} exists and differs: ${list.join("; ")}.`, {
-    differences,
-  });
+  return differences;
+}
+
+function listOf(differences: readonly Difference[]): string {
+  return differences
+    .map(({ name, declared, existing, fixed: why }) => {
+      const difference = `${name} is ${show(existing)}, not ${show(declared)}`;
+      return why === undefined ? difference : `${difference} (${why})`;
+    })
+    .join("; ");
 }
 
 function only(headers: Headers, name: string): Headers {

@@ -26,18 +26,19 @@ export class Exchange {
   readonly name: string;
   readonly type: ExchangeType;
   readonly durable: boolean;
-  readonly autoDelete: boolean;
-  readonly internal: boolean;
-  readonly arguments: Headers;
+  autoDelete: boolean;
+  internal: boolean;
+  arguments: Headers;
   /** Name of the exchange for what matches no binding here; it need not be there. */
-  readonly alternate: string | undefined;
+  alternate: string | undefined;
   /** A message has needed the alternate when it was not there. */
   hasMissedTarget = false;
   /** The bindings that lead here, as a queue has them. */
   readonly bindings = new Set<Binding>();
   /** Kept by `Routes`. */
   readonly cache = new RouteCache<Queue>();
-  readonly #router: Router<Destination>;
+  readonly #random: () => number;
+  #router: Router<Destination>;
   readonly #matched = new Set<Destination>();
   readonly #outgoing = new Map<Destination, Map<string, Binding>>();
   #outgoingCount = 0;
@@ -53,7 +54,22 @@ export class Exchange {
     this.internal = declaration.internal;
     this.arguments = declaration.arguments;
     this.alternate = args.alternateExchange;
+    this.#random = random;
     this.#router = createRouter<Destination>(type, { arguments: args, nameOf, random });
+  }
+
+  /** Takes over what can be changed. Messages are routed by it from now on. */
+  change(declaration: ExchangeDeclaration): void {
+    this.autoDelete = declaration.autoDelete;
+    this.internal = declaration.internal;
+    this.arguments = declaration.arguments;
+    const args = declaration.arguments as ExchangeArguments;
+    this.alternate = args.alternateExchange;
+    this.hasMissedTarget = false;
+    this.#router = createRouter<Destination>(this.type, { arguments: args, nameOf, random: this.#random });
+    for (const { routingKey, arguments: terms, destination } of this.outgoing())
+      this.#router.bind(routingKey, terms, destination);
+    this.cache.clear();
   }
 
   /** How many bindings lead from here. */

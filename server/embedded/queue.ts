@@ -26,8 +26,8 @@ export class Queue {
   readonly name: string;
   /** Its persistent messages survive a restart. Never true for an exclusive queue. */
   readonly durable: boolean;
-  readonly autoDelete: boolean;
-  readonly arguments: Headers;
+  autoDelete: boolean;
+  arguments: Headers;
   /** Whom an exclusive queue belongs to. */
   readonly owner: Owner | undefined;
   readonly bindings = new Set<Binding>();
@@ -42,7 +42,7 @@ export class Queue {
   /** In the dispatcher's list already. */
   isAwake = false;
   /** Who takes messages one by one. Used where these have to be settled in time. */
-  readonly pullers = new WeakMap<LeaseSink, PulledMessages>();
+  pullers = new WeakMap<LeaseSink, PulledMessages>();
 
   readonly #host: QueueHost;
   readonly #lane: Lane;
@@ -72,9 +72,19 @@ export class Queue {
     return this.#settings;
   }
 
+  /** Takes over what can be changed. */
+  change({ autoDelete, arguments: args }: QueueDeclaration): void {
+    this.autoDelete = autoDelete;
+    this.arguments = args;
+    this.applySettings(queueSettings(args));
+  }
+
   /** From now on the queue goes by these, also with what is in it already. */
   applySettings(settings: QueueSettings): void {
     this.#settings = settings;
+    this.hasMissedTarget = false;
+    // What is taken from now on has the time that holds now.
+    this.pullers = new WeakMap();
     this.consumers.setSingle(settings.singleActiveConsumer);
     this.#host.wake(this);
   }

@@ -5,12 +5,13 @@ import type { Headers } from "../../protocol/header-value.ts";
 import type {
   ExchangeBinding,
   ExchangeDeclaration,
+  OnMismatch,
   Owner,
   QueueBinding,
   QueueDeclaration,
 } from "../engine/engine.ts";
 import { checkArguments, checkBinding, exchangeTypes, isExchangeType } from "../routing/exchange-types.ts";
-import { assertEquivalent } from "./equivalence.ts";
+import { isToBeChanged } from "./equivalence.ts";
 import { type Binding, type Destination, Exchange } from "./exchange.ts";
 import { Queue, type QueueHost } from "./queue.ts";
 import type { QueueId, RecordChange } from "./store/store.ts";
@@ -98,7 +99,7 @@ export class Topology {
     return queue;
   }
 
-  declareExchange(declaration: ExchangeDeclaration): TopologyChange {
+  declareExchange(declaration: ExchangeDeclaration, onMismatch: OnMismatch = "fail"): TopologyChange {
     const { name, type } = declaration;
     if (!isExchangeType(type)) {
       const known = Object.keys(exchangeTypes).join(", ");
@@ -108,18 +109,16 @@ export class Topology {
         { exchangeType: type },
       );
     }
-    const existing = this.exchanges.get(name);
-    if (existing !== undefined) {
-      assertEquivalent(
-        `Exchange ${quote(name)}`,
-        exchangeProperties(declaration),
-        exchangeProperties(existing),
-      );
-      return noChange();
-    }
-    assertBelow(this.exchanges.size - predeclared.length, this.#limits.maxExchanges, "maxExchanges");
     const conflict = checkArguments(type, declaration.arguments as ExchangeArguments);
     if (conflict !== undefined) throw argumentConflict("exchange", conflict.argument, conflict.problem);
+    const existing = this.exchanges.get(name);
+    if (existing !== undefined) {
+      const [asked, there] = [exchangeProperties(declaration), exchangeProperties(existing)];
+      return isToBeChanged(`Exchange ${quote(name)}`, asked, there, onMismatch)
+        ? this.#changeExchange(existing, declaration)
+        : noChange();
+    }
+    assertBelow(this.exchanges.size - predeclared.length, this.#limits.maxExchanges, "maxExchanges");
     const exchange = new Exchange(declaration, type, this.#random);
     this.exchanges.set(name, exchange);
     this.#generation++;
@@ -140,15 +139,17 @@ export class Topology {
     return { records, deletedQueues: [] };
   }
 
-  declareQueue(declaration: QueueDeclaration, owner: Owner): TopologyChange {
+  declareQueue(declaration: QueueDeclaration, owner: Owner, onMismatch: OnMismatch = "fail"): TopologyChange {
     const existing = this.queues.get(declaration.name);
     if (existing !== undefined) {
       assertAccess(existing, owner);
       const declared = { ...declaration, durable: declaration.durable && !declaration.exclusive };
       const { durable, autoDelete, arguments: args } = existing;
       const there = { exclusive: existing.owner !== undefined, durable, autoDelete, arguments: args };
-      assertEquivalent(`Queue ${quote(existing.name)}`, queueProperties(declared), queueProperties(there));
-      return noChange();
+      const [asked, present] = [queueProperties(declared), queueProperties(there)];
+      return isToBeChanged(`Queue ${quote(existing.name)}`, asked, present, onMismatch)
+        ? this.#changeQueue(existing, declaration)
+        : noChange();
     }
     assertBelow(this.queues.size, this.#limits.maxQueues, "maxQueues");
     const records: RecordChange[] = [];
@@ -226,6 +227,22 @@ export class Topology {
   restoreQueueIds(reserved: QueueId): void {
     this.#nextQueueId = reserved;
     this.#reservedQueueIds = reserved;
+  }
+
+  #changeExchange(exchange: Exchange, declaration: ExchangeDeclaration): TopologyChange {
+    if (predeclared.some(({ name }) => name === exchange.name)) {
+      throw new PosthornError("access-refused", `Exchange ${quote(exchange.name)} belongs to the broker.`, {
+        exchange: exchange.name,
+      });
+    }
+    exchange.change(declaration);
+    this.#generation++;
+    return { records: exchange.durable ? [exchangeRecord(exchange)] : [], deletedQueues: [] };
+  }
+
+  #changeQueue(queue: Queue, declaration: QueueDeclaration): TopologyChange {
+    queue.change(declaration);
+    return { records: queue.durable ? [queueRecord(queue)] : [], deletedQueues: [] };
   }
 
   #addQueue(queue: Queue): void {

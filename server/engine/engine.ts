@@ -23,12 +23,13 @@ export interface Engine {
   /** Recovers what is durable. Nothing else may be called before this has resolved. */
   start(): Promise<void>;
 
-  declareExchange(declaration: ExchangeDeclaration): Promise<void>;
+  /** What `onMismatch` says holds for all or nothing of what differs. Default `fail`. */
+  declareExchange(declaration: ExchangeDeclaration, onMismatch?: OnMismatch): Promise<void>;
   /** Rejects with `not-found` if there is no such exchange. */
   checkExchange(name: string): Promise<void>;
   deleteExchange(name: string, conditions: { ifUnused: boolean }): Promise<void>;
 
-  declareQueue(declaration: QueueDeclaration, owner: Owner): Promise<QueueStatus>;
+  declareQueue(declaration: QueueDeclaration, owner: Owner, onMismatch?: OnMismatch): Promise<QueueStatus>;
   /** Rejects with `not-found` if there is no such queue, with `resource-locked` if it is exclusive to another owner. */
   checkQueue(name: string, owner: Owner): Promise<QueueStatus>;
   deleteQueue(
@@ -131,6 +132,12 @@ export interface EngineCounts {
 export interface Owner {
   readonly name: string;
 }
+
+/**
+ * What becomes of a declaration that differs from what exists: it is refused with `precondition-failed`, what exists is
+ * taken as it is, or changed while it is in use. What cannot be changed is refused with `precondition-failed`.
+ */
+export type OnMismatch = "fail" | "keep" | "update";
 
 export interface ExchangeDeclaration {
   readonly name: string;

@@ -72,6 +72,25 @@ describe("after a reconnect", () => {
     await published;
   });
 
+  test("what was changed by a declaration is taken as it is then: others may have changed it since", async () => {
+    const world = await connectToFake();
+    const { posthorn, broker } = world;
+    const work = (async () => {
+      await posthorn.queue("q").declare({ autoDelete: true, onMismatch: "update" });
+      await posthorn.queue("r").declare({ onMismatch: "keep" });
+      await posthorn.exchange("e").declare({ type: "topic", onMismatch: "update" });
+    })();
+    const first = await answerAll(broker);
+    await work;
+    const { seen } = await backAgain(world, broker);
+    expect(first.map(({ onMismatch }) => onMismatch)).toEqual(["update", "keep", "update"]);
+    expect(seen).toEqual([
+      { type: "exchange.declare", exchange: "e", exchangeType: "topic", onMismatch: "keep" },
+      { type: "queue.declare", queue: "q", autoDelete: true, onMismatch: "keep" },
+      { type: "queue.declare", queue: "r", onMismatch: "keep" },
+    ]);
+  });
+
   test("the connection counts as open only when everything is back", async () => {
     const world = await connectToFake();
     await declared(world.broker, world.posthorn.queue("q").declare());

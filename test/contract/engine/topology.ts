@@ -51,6 +51,31 @@ export function topologyContract(open: OpenEngine): void {
       });
     }));
 
+  test("what exists and differs can be kept or changed, which is durable; what cannot be changed is named", () =>
+    withEngine(open, async (context) => {
+      const { harness, owner: by } = context;
+      const args: Headers = { prefetchBytes: 7 };
+      await context.queue("q");
+      await harness.engine.declareExchange(exchangeNamed("e", "topic"));
+      await harness.engine.declareQueue(queueNamed("q", { arguments: { prefetchBytes: 5 } }), by, "keep");
+      await harness.engine.declareExchange(exchangeNamed("e", "fanout"), "keep");
+      await context.queue("q");
+      await harness.engine.declareExchange(exchangeNamed("e", "topic"));
+      expect(
+        await failure(
+          harness.engine.declareExchange(exchangeNamed("e", "fanout", { internal: true }), "update"),
+        ),
+      ).toMatchObject({
+        code: "precondition-failed",
+        details: { differences: [{ name: "exchangeType", fixed: expect.any(String) }, { name: "internal" }] },
+      });
+      await harness.engine.declareExchange(exchangeNamed("e", "topic", { internal: true }), "update");
+      await harness.engine.declareQueue(queueNamed("q", { autoDelete: true, arguments: args }), by, "update");
+      await harness.restart("crashed");
+      await context.queue("q", { autoDelete: true, arguments: args });
+      await harness.engine.declareExchange(exchangeNamed("e", "topic", { internal: true }));
+    }));
+
   test("an unknown exchange type is refused", () =>
     withEngine(open, async ({ engine }) => {
       expect(await failure(engine.declareExchange(exchangeNamed("x", "hasOwnProperty")))).toMatchObject({

@@ -10,7 +10,7 @@ import type { Queue } from "./queue.ts";
 
 /** What dead-lettering needs of its surroundings. */
 export interface DeadLettersHost {
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970 as the system's clock says, for people to read. */
   now(): number;
   findQueue(name: string): Queue | undefined;
   /** The queues that a message from an exchange goes to; `undefined` if there is no such exchange. */

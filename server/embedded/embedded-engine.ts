@@ -147,7 +147,7 @@ export class EmbeddedEngine implements Engine {
       changed: (lane) => this.#committer.changed(lane),
       wake: (queue) => this.#dispatcher.wake(queue),
       deadLetters: new DeadLetters({
-        now: options.now,
+        now: () => options.now() + (options.steadyClock?.lagMs ?? 0),
         findQueue: (name) => this.#topology.queues.get(name),
         route: (exchange, message) => this.#routeDeadLetter(exchange, message),
         added: (message, queue) => {

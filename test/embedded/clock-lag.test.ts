@@ -1,8 +1,17 @@
 import { beforeEach, describe, expect, test } from "vitest";
+import { encodeMessage } from "../../protocol/binary-codec.ts";
+import { decodeHistory } from "../../protocol/delivery-history.ts";
 import { ClockLag } from "../../server/embedded/clock-lag.ts";
 import { MemoryStore } from "../../server/embedded/store/memory-store.ts";
 import { SteadyClock } from "../../server/steady-clock.ts";
-import { steppedEngine } from "../support/embedded.ts";
+import {
+  done,
+  owner,
+  publication,
+  queueNamed,
+  RecordingPublisher,
+  steppedEngine,
+} from "../support/embedded.ts";
 import { ManualTime } from "../support/manual-time.ts";
 
 const hourMs = 3_600_000;
@@ -123,4 +132,28 @@ test("an engine goes on with its time where the one before it was", async () => 
   const next = steadyClock();
   await engineOn(next);
   expect(next.now()).toBe(clock.now());
+});
+
+test("a death is dated as the system's clock says, though that was set", async () => {
+  const steady = steadyClock();
+  const stepped = await steppedEngine({ now: steady.now, delay: system.delay, steadyClock: steady });
+  const { engine } = stepped;
+  const me = owner();
+  const work = queueNamed("work", { arguments: { deadLetterQueue: "dead" } });
+  await done(stepped, engine.declareQueue(work, me));
+  await done(stepped, engine.declareQueue(queueNamed("dead"), me));
+  const message = {
+    exchange: "",
+    routingKey: "work",
+    properties: { persistent: true },
+    body: new Uint8Array(),
+  };
+  const envelope = encodeMessage(message);
+  engine.publish(publication(1, "work", "", { envelope }), new RecordingPublisher());
+  await stepped.rest();
+  system.jump(-hourMs);
+  const take = async (queue: string) => (await engine.get(queue, { noAck: false }, me)).delivery!;
+  engine.settle([await take("work")], "reject");
+  const { history } = await take("dead");
+  expect(decodeHistory(history!)?.deaths).toMatchObject([{ queue: "work", time: system.now() }]);
 });

@@ -54,7 +54,7 @@ export class WatchedStore extends MemoryStore {
     }
     const written = new Set(messages.map(({ id }) => id));
     const referenced = new Set<number>();
-    for (const { queue, counters, appended, settled, attempted } of queues) {
+    for (const { queue, counters, appended, settled, attempted, noted } of queues) {
       const entries = this.#entries.get(queue) ?? new Set();
       this.#entries.set(queue, entries);
       const due = (seq: number, what: string) => {
@@ -62,6 +62,7 @@ export class WatchedStore extends MemoryStore {
           throw new Error(`Entry ${seq} of queue ${queue} is ${what} and was not there.`);
       };
       for (const { seq } of attempted) due(seq, "attempted");
+      for (const { seq } of noted) due(seq, "noted");
       for (const { seq } of settled) {
         due(seq, "settled");
         entries.delete(seq);

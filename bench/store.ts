@@ -96,7 +96,7 @@ async function maintainAll(store: LmdbStore): Promise<string> {
       const startMs = performance.now();
       const step = store.maintain();
       longestMs = Math.max(longestMs, performance.now() - startMs);
-      hasMore = await step;
+      hasMore = (await step) !== "nothing";
     }
   });
   return `${seconds.toFixed(2)} s, ${steps} steps, the longest held the event loop for ${longestMs.toFixed(1)} ms`;

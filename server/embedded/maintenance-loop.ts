@@ -1,4 +1,4 @@
-import type { Store } from "./store/store.ts";
+import type { MaintenanceNeed, Store } from "./store/store.ts";
 
 export interface MaintenanceLoopOptions {
   readonly store: Pick<Store, "maintain">;
@@ -8,12 +8,18 @@ export interface MaintenanceLoopOptions {
   readonly onFailure: (error: unknown) => void;
 }
 
-/** How soon after a step the next one follows: while there is more to do, the same while others need the disk, and at rest. */
+/**
+ * How soon after a step the next one follows: while there is more to do, or too much; while others need the disk and it can
+ * wait; and at rest, which is not so long that much could pile up meanwhile.
+ */
 const stepDelayMs = 2;
 const busyDelayMs = 50;
-const restDelayMs = 1000;
+const restDelayMs = 250;
 
-/** Gives the store its background work, a step at a time, and more of it when the disk has little else to do. */
+/**
+ * Gives the store its background work, a step at a time: more of it when the disk has little else to do, and whatever else
+ * it has to do when the store falls behind.
+ */
 export class MaintenanceLoop {
   readonly #options: MaintenanceLoopOptions;
   #state: "stopped" | "waiting" | "working" = "stopped";
@@ -34,6 +40,11 @@ export class MaintenanceLoop {
     await this.#step;
   }
 
+  #delayAfter(need: MaintenanceNeed): number {
+    if (need === "nothing") return restDelayMs;
+    return need === "more" && this.#options.isBusy() ? busyDelayMs : stepDelayMs;
+  }
+
   #schedule(delayMs: number): void {
     this.#options.delay(delayMs, () => {
       if (this.#state !== "waiting") return;
@@ -44,11 +55,10 @@ export class MaintenanceLoop {
 
   async #work(): Promise<void> {
     try {
-      const hasMore = await this.#options.store.maintain();
+      const need = await this.#options.store.maintain();
       if (this.#state !== "working") return;
       this.#state = "waiting";
-      if (!hasMore) this.#schedule(restDelayMs);
-      else this.#schedule(this.#options.isBusy() ? busyDelayMs : stepDelayMs);
+      this.#schedule(this.#delayAfter(need));
     } catch (error) {
       this.#state = "stopped";
       this.#options.onFailure(error);

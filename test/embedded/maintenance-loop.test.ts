@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { MaintenanceLoop } from "../../server/embedded/maintenance-loop.ts";
+import type { MaintenanceNeed } from "../../server/embedded/store/store.ts";
 import { microtasks } from "../support/embedded.ts";
 
 class Maintained {
@@ -7,7 +8,8 @@ class Maintained {
   readonly failures: unknown[] = [];
   isBusy = false;
   /** Ends the step that is being done. */
-  endStep: (hasMore: boolean) => Promise<void> = () => Promise.reject(new Error("No step is being done."));
+  endStep: (need: MaintenanceNeed) => Promise<void> = () =>
+    Promise.reject(new Error("No step is being done."));
   failStep: (error: Error) => Promise<void> = () => Promise.reject(new Error("No step is being done."));
   steps = 0;
   #callback: (() => void) | undefined;
@@ -16,8 +18,8 @@ class Maintained {
       maintain: () =>
         new Promise((resolve, reject) => {
           this.steps++;
-          this.endStep = (hasMore) => {
-            resolve(hasMore);
+          this.endStep = (need) => {
+            resolve(need);
             return microtasks();
           };
           this.failStep = (error) => {
@@ -45,17 +47,29 @@ test("steps follow each other soon while there is more to do, later while the di
   const maintained = new Maintained();
   maintained.loop.start();
   maintained.timePasses();
-  await maintained.endStep(true);
+  await maintained.endStep("more");
   maintained.isBusy = true;
   maintained.timePasses();
-  await maintained.endStep(true);
+  await maintained.endStep("more");
   maintained.timePasses();
-  await maintained.endStep(false);
+  await maintained.endStep("nothing");
   const [atRest, soon, busy, atRestAgain] = maintained.delays;
   expect(maintained.delays).toHaveLength(4);
   expect(soon).toBeLessThan(busy!);
   expect(busy).toBeLessThan(atRest!);
   expect(atRestAgain).toBe(atRest);
+});
+
+test("when the store falls behind, steps follow each other soon, however busy the disk is", async () => {
+  const maintained = new Maintained();
+  maintained.loop.start();
+  maintained.timePasses();
+  await maintained.endStep("more");
+  maintained.isBusy = true;
+  maintained.timePasses();
+  await maintained.endStep("behind");
+  const [, soon, behind] = maintained.delays;
+  expect(behind).toBe(soon);
 });
 
 test("there is never more than one step at a time", async () => {
@@ -65,7 +79,7 @@ test("there is never more than one step at a time", async () => {
   maintained.timePasses();
   expect(maintained.steps).toBe(1);
   expect(maintained.delays).toHaveLength(1);
-  await maintained.endStep(true);
+  await maintained.endStep("more");
   expect(maintained.delays).toHaveLength(2);
 });
 
@@ -79,7 +93,7 @@ test("stopping waits for the step that is being done, and none follows", async (
   });
   await microtasks();
   expect(isStopped).toBe(false);
-  await maintained.endStep(true);
+  await maintained.endStep("more");
   await stopped;
   maintained.timePasses();
   expect(maintained.steps).toBe(1);

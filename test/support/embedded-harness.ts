@@ -2,6 +2,7 @@ import { EmbeddedEngine } from "../../server/embedded/embedded-engine.ts";
 import type {
   Changes,
   LoadedEntry,
+  MaintenanceNeed,
   Recovered,
   Room,
   Scan,
@@ -80,7 +81,7 @@ class FlushGate implements Store {
     return this.#store.capacityBytes();
   }
 
-  maintain(): Promise<boolean> {
+  maintain(): Promise<MaintenanceNeed> {
     return this.#store.maintain();
   }
 

@@ -18,6 +18,7 @@ import {
   type Changes,
   type DroppedRange,
   type LoadedEntry,
+  type MaintenanceNeed,
   type QueueCounters,
   type QueueId,
   type Recovered,
@@ -34,10 +35,17 @@ export interface LmdbStoreOptions {
   readonly cacheBytes?: number;
   /** When the background work sets in. The defaults suit everything but tests. */
   readonly maintenance?: Partial<MaintenanceOptions>;
+  /** After so many milliseconds a read transaction is ended where it can be. Default: 2. */
+  readonly longReadMs?: number;
 }
 
 const defaultCacheBytes = 32 * 1024 * 1024;
-const defaultMaintenance: MaintenanceOptions = { quietTicks: 64, smallRows: 64 };
+const defaultMaintenance: MaintenanceOptions = {
+  quietTicks: 64,
+  smallRows: 64,
+  slackBytes: 16 * 1024 * 1024,
+  stepMs: 2,
+};
 /** How many rows recovery reads in one turn. */
 const recoveryStepRows = 1024;
 
@@ -89,13 +97,15 @@ export class LmdbStore implements Store {
 
   async open(): Promise<Recovered> {
     if (this.#open !== undefined) throw new Error("the store is open already");
-    const { directory } = this.#options;
+    const { directory, longReadMs } = this.#options;
     prepareDirectory(directory);
     const lock = await DirectoryLock.acquire(directory);
     let environment: Environment | undefined;
     try {
       const isNew = beginStore(directory);
-      environment = new Environment(join(directory, "store.mdb"));
+      environment = new Environment(join(directory, "store.mdb"), {
+        ...(longReadMs === undefined ? {} : { longReadMs }),
+      });
       const recovered = await this.#recover(lock, environment);
       if (isNew) finishStore(directory);
       return recovered;
@@ -130,7 +140,6 @@ export class LmdbStore implements Store {
       const last = changes.messages.at(-1);
       if (last !== undefined) {
         this.#nextMessageId = Math.max(this.#nextMessageId, last.id + 1);
-        maintenance.noteMessages(changes.messages.length);
       }
     });
   }
@@ -164,15 +173,15 @@ export class LmdbStore implements Store {
     return blocks * bsize;
   }
 
-  async maintain(): Promise<boolean> {
+  async maintain(): Promise<MaintenanceNeed> {
     const { maintenance } = this.#opened();
     if (this.#failure !== undefined) throw this.#failure;
-    let hasMore = false;
+    let need: MaintenanceNeed = "nothing";
     const flushedCommit = this.#flushedCommit;
     await this.#submit((builder) => {
-      hasMore = maintenance.step(builder, flushedCommit);
+      need = maintenance.step(builder, flushedCommit);
     }, "only if there is anything to write");
-    return hasMore;
+    return need;
   }
 
   async close({ clean }: { clean: boolean }): Promise<void> {

@@ -2,6 +2,7 @@ import {
   type Changes,
   entryFlags,
   type LoadedEntry,
+  type MaintenanceNeed,
   maxNoteBytes,
   type QueueChanges,
   type QueueCounters,
@@ -150,9 +151,9 @@ export class MemoryStore implements Store {
     return Number.POSITIVE_INFINITY;
   }
 
-  async maintain(): Promise<boolean> {
+  async maintain(): Promise<MaintenanceNeed> {
     this.#checkOpen();
-    return false;
+    return "nothing";
   }
 
   async close({ clean }: { clean: boolean }): Promise<void> {

@@ -159,6 +159,14 @@ export interface Room {
   readonly reusableBytes: number;
 }
 
+export type MaintenanceNeed =
+  /** For now. */
+  | "nothing"
+  /** What can wait for a quiet moment. */
+  | "more"
+  /** So much that it has to be done also beside other work, or what is stored takes ever more room. */
+  | "behind";
+
 export interface Store {
   /** Opens, recovers and locks. Throws {@link StoreError}. */
   open(): Promise<Recovered>;
@@ -199,9 +207,9 @@ export interface Store {
 
   /**
    * One bounded step of background work: dropped ranges, rows that are mostly dead, small rows that can be merged.
-   * Resolves to whether there is more to do. The engine calls it when it has nothing better to do.
+   * Resolves to what is left to be done. The engine calls it when it has nothing better to do, or when there is too much.
    */
-  maintain(): Promise<boolean>;
+  maintain(): Promise<MaintenanceNeed>;
 
   /** Waits for commits under way; with `clean`, notes that the stop was clean. Releases the lock. */
   close(options: { clean: boolean }): Promise<void>;

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -26,11 +26,12 @@ let directory: string;
 let store: LmdbStore;
 let isOpen = false;
 
-const eager = { quietTicks: 0, smallRows: 4 };
+const eager = { quietTicks: 0, smallRows: 4, slackBytes: 0 };
 const contentTables = ["messages", "refs", "index", "state", "notes", "garbage"] as const;
 
 async function open(options: Partial<LmdbStoreOptions> = {}) {
-  store = new LmdbStore({ directory, ...options });
+  // How much a window holds would otherwise depend on how long it took.
+  store = new LmdbStore({ directory, longReadMs: Number.POSITIVE_INFINITY, ...options });
   const recovered = await store.open();
   isOpen = true;
   return recovered;
@@ -373,29 +374,48 @@ describe("what is no longer needed", () => {
   });
 
   test("is deleted in bounded steps when a large queue is dropped", async () => {
-    await open();
-    const total = 100_000;
-    for (let first = 1; first <= total; first += 10_000)
-      await store.commit(published(1, first, first + 9999));
+    await open({ maintenance: { stepMs: 0 } });
+    const total = 10_000;
+    for (let first = 1; first <= total; first += 1000) await store.commit(published(1, first, first + 999));
     await store.commit(changes({ dropped: [{ queue: 1, fromSeq: 0, toSeq: Number.POSITIVE_INFINITY }] }));
     let steps = 0;
-    while (await store.maintain()) steps++;
-    expect(steps).toBeGreaterThan(10);
+    while ((await store.maintain()) !== "nothing") steps++;
+    expect(steps).toBeGreaterThan(100);
     await close();
     expect(await rowCounts()).toEqual(noRows);
   });
 
   test("is deleted also when the deletion is interrupted", async () => {
-    await open();
+    await open({ maintenance: { stepMs: 0 } });
     for (let first = 1; first <= 20_000; first += 100) await store.commit(published(1, first, first + 99));
     await store.commit(changes({ dropped: [{ queue: 1, fromSeq: 0, toSeq: 19_950 }] }));
-    await store.maintain();
-    await store.maintain();
+    for (let steps = 0; steps < 20; steps++) await store.maintain();
     await close(false);
     await open();
     expect(seqs(everything(store, 1))).toEqual(range(19_951, 20_000));
     await maintainToTheEnd(store);
     await store.commit(settled(1, ...range(19_951, 20_000)));
+    await close();
+    expect(await rowCounts()).toEqual(noRows);
+  });
+
+  test("is said to be too much to wait for a quiet moment, for as long as a dropped range is not deleted", async () => {
+    await open({ maintenance: { stepMs: 0 } });
+    await store.commit(published(1, 1, 5000));
+    await store.commit(changes({ dropped: [{ queue: 1, fromSeq: 0, toSeq: 5000 }] }));
+    const needs = new Set<string>();
+    for (let need = ""; need !== "nothing"; needs.add(need)) need = await store.maintain();
+    expect([...needs]).toEqual(["behind", "more", "nothing"]);
+  });
+
+  test("is found out without reading the messages of a row that has lost some", async () => {
+    await open();
+    await store.commit(published(1, 1, 10));
+    await store.commit(settled(1, 1));
+    await close();
+    await damage("messages", 0);
+    await open();
+    await store.commit(settled(1, ...range(2, 10)));
     await close();
     expect(await rowCounts()).toEqual(noRows);
   });
@@ -430,7 +450,7 @@ describe("what is no longer needed", () => {
         try {
           await storeModel.run(
             commands,
-            () => new LmdbStore({ directory, cacheBytes: 3000, maintenance: eager }),
+            () => new LmdbStore({ directory, cacheBytes: 3000, longReadMs: 0, maintenance: eager }),
           );
           const recovered = await open({ maintenance: eager });
           for (const queue of recovered.queues.keys()) {
@@ -548,6 +568,51 @@ describe("rewriting", () => {
     expect(await messageBytes()).toBeLessThan(2 * large);
   });
 
+  test("puts what is left of neighbouring rows together", async () => {
+    await open({ maintenance: eager });
+    for (let first = 1; first <= 200; first += 10) await publishLarge(first, first + 9);
+    const left = range(1, 200).filter((id) => id % 10 === 5);
+    await store.commit(settled(1, ...range(1, 200).filter((id) => id % 10 !== 5)));
+    await maintainToTheEnd(store);
+    await close();
+    expect((await rowCounts()).messages).toBe(1);
+    await open();
+    expect(seqs(everything(store, 1))).toEqual(left);
+  });
+
+  test("keeps up with a load that leaves a few messages of each row behind, while other work never ends", async () => {
+    const slackBytes = 1024 * 1024;
+    await open({ maintenance: { slackBytes, stepMs: Number.POSITIVE_INFINITY } });
+    const perCommit = 40;
+    const envelope = new Uint8Array(4096);
+    let peakLiveBytes = 0;
+    for (let round = 0; round < 200; round++) {
+      const first = 1 + round * perCommit;
+      const ids = range(first, first + perCommit - 1);
+      // Most are consumed at once, some are purged, and a few stay; of those every other one goes later.
+      const prompt = ids.filter((id) => id % 8 > 1);
+      const purged = ids.filter((id) => id % 8 === 1);
+      const staying = ids.filter((id) => id % 8 === 0);
+      const appended = (some: number[]) => some.map((id) => entry(id, id, { bytes: envelope.length }));
+      const leaving = range(first - 20 * perCommit, first - 19 * perCommit - 1).filter((id) => id % 16 === 0);
+      const messages = ids.map((id) => ({ id, envelope }));
+      const queues = [
+        queueChanges(1, { appended: appended(prompt) }),
+        queueChanges(2, { appended: appended(purged) }),
+        queueChanges(3, { appended: appended(staying) }),
+      ];
+      await store.commit(changes({ messages, queues }));
+      const dropped = [{ queue: 2, fromSeq: 0, toSeq: first + perCommit }];
+      await store.commit({ ...settled(1, ...prompt), dropped });
+      await store.commit(settled(3, ...leaving.filter((id) => id > 0)));
+      peakLiveBytes = Math.max(peakLiveBytes, everything(store, 3).length * envelope.length);
+      await store.maintain();
+    }
+    const { size } = await stat(join(directory, "store.mdb"));
+    expect(size).toBeGreaterThan(peakLiveBytes);
+    expect(size).toBeLessThan(3 * peakLiveBytes + 4 * slackBytes);
+  });
+
   test("does not touch a row that is being consumed", async () => {
     await open({ maintenance: { quietTicks: 1000 } });
     await publishLarge(1, 100);
@@ -555,6 +620,26 @@ describe("rewriting", () => {
     await maintainToTheEnd(store);
     await close();
     expect(await messageBytes()).toBeGreaterThan(100 * large);
+  });
+});
+
+describe("a read", () => {
+  test("that takes long ends its window, and the next one goes on behind it", async () => {
+    await open({ longReadMs: 0 });
+    for (let first = 1; first <= 300; first += 100) await store.commit(published(1, first, first + 99));
+    expect(store.load(1, 1, 300, 300, 1e9).length).toBeLessThan(100);
+    expect(seqs(everything(store, 1))).toEqual(range(1, 300));
+  });
+
+  test("that takes long without finding anything goes on", async () => {
+    await open();
+    const transient = { flags: entryFlags.transient };
+    for (let first = 1; first <= 300; first += 100)
+      await store.commit(published(1, first, first + 99, transient));
+    await store.commit(published(1, 301, 301));
+    await close();
+    await open({ longReadMs: 0 });
+    expect(seqs(store.load(1, 1, 301, 10, 1e9))).toEqual([301]);
   });
 });
 

@@ -2,17 +2,16 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { encodeIndexRow, endOfRun, IndexRowReader } from "../../../server/embedded/store/lmdb/index-row.ts";
 import { encodeMessageRow, MessageRowReader } from "../../../server/embedded/store/lmdb/message-row.ts";
+import { decodeReferences, encodeReferences } from "../../../server/embedded/store/lmdb/references-row.ts";
 import {
   bitmapBytes,
   decodeCounters,
   decodeNote,
   decodeRecord,
-  decodeReferences,
   decodeState,
   encodeCounters,
   encodeNote,
   encodeRecord,
-  encodeReferences,
   encodeState,
   type RunState,
 } from "../../../server/embedded/store/lmdb/small-rows.ts";
@@ -299,14 +298,24 @@ describe("the small rows", () => {
   });
 
   test("references come back whatever their size", () => {
-    const some = fc
-      .constantFrom(200, 60_000, 2 ** 32 - 1)
-      .chain((max) => fc.array(fc.nat(max), { minLength: 1 }));
+    const column = (count: number) =>
+      fc
+        .constantFrom(200, 60_000, 2 ** 32 - 1)
+        .chain((max) => fc.uint32Array({ max, minLength: count, maxLength: count }));
+    const row = fc.integer({ min: 1, max: 20 }).chain((count) =>
+      fc.record({
+        idDeltas: fc.option(column(count), { nil: undefined }),
+        remaining: column(count),
+        lengths: fc.oneof(u32, column(count)),
+        rowBytes: u32,
+      }),
+    );
     fc.assert(
-      fc.property(some, fc.nat(), (remaining, bit) => {
-        const bytes = encodeReferences(Uint32Array.from(remaining), 5);
-        expect([...decodeReferences(elsewhere(bytes), 5)!]).toEqual(remaining);
+      fc.property(row, fc.nat(), (written, bit) => {
+        const bytes = encodeReferences(written, 5);
+        expect(decodeReferences(elsewhere(bytes), 5)).toEqual(written);
         expect(decodeReferences(flipped(bytes, bit), 5)).toBeUndefined();
+        expect(decodeReferences(bytes, 6)).toBeUndefined();
       }),
     );
   });

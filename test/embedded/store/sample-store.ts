@@ -158,7 +158,7 @@ export async function readSample(
   directory: string,
   notes?: { a: number[]; b: number[] },
 ): Promise<ReadSample> {
-  const store = new LmdbStore({ directory });
+  const store = new LmdbStore({ directory, longReadMs: Number.POSITIVE_INFINITY });
   const { clean, records: found } = await store.open();
   const read = (name: "a" | "b") => {
     const { id } = (found.get(`queue/${name}`) ?? { id: 0 }) as { id: number };

@@ -64,7 +64,7 @@ async function examine(directory: string): Promise<Opened> {
   const store = new LmdbStore({ directory, maintenance: { quietTicks: 1, smallRows: 1 } });
   const recovered = await store.open();
   const marks = marksOf(store, recovered);
-  while (await store.maintain());
+  while ((await store.maintain()) !== "nothing");
   const tidied = marksOf(store, recovered);
   if (tidied.join() !== marks.join()) throw new Error("Tidying up changed what is there.");
   const queue = 2 ** 40;
@@ -73,7 +73,7 @@ async function examine(directory: string): Promise<Opened> {
     await store.commit(freshCommit(queue, recovered.nextMessageId + i * count, count));
   const dropped = [{ queue, fromSeq: 0, toSeq: Number.POSITIVE_INFINITY }];
   await store.commit({ messages: [], queues: [], dropped, records: [] });
-  while (await store.maintain());
+  while ((await store.maintain()) !== "nothing");
   await store.close({ clean: true });
 
   const again = new LmdbStore({ directory });

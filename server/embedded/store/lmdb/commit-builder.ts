@@ -12,18 +12,12 @@ import { Writes } from "./environment.ts";
 import { encodeIndexRow, endOfRun } from "./index-row.ts";
 import { IndexRun } from "./index-run.ts";
 import { endOfTime, messageKey, noteKey, queueKey, rangeKey, runKey } from "./keys.ts";
-import { encodeMessageRow, type MessageBatch, maxIdSpan } from "./message-row.ts";
+import { encodeMessageRow, type MessageBatch, maxIdSpan, sameOrAll } from "./message-row.ts";
 import { MessageRowState } from "./message-row-state.ts";
 import type { NotesUnderWay } from "./notes-under-way.ts";
+import { encodeReferences } from "./references-row.ts";
 import type { RowCache } from "./row-cache.ts";
-import {
-  encodeCounters,
-  encodeMarker,
-  encodeNote,
-  encodeRecord,
-  encodeReferences,
-  encodeState,
-} from "./small-rows.ts";
+import { encodeCounters, encodeMarker, encodeNote, encodeRecord, encodeState } from "./small-rows.ts";
 import type { StoredRows } from "./stored-rows.ts";
 
 /** A row of messages is cut before it gets longer than this; one message may be longer. */
@@ -40,6 +34,9 @@ export class CommitBuilder {
   /** To be taken out of the cache when the commit is flushed: until then they tell readers what is gone. */
   readonly retiredRuns: IndexRun[] = [];
   readonly retiredMessageRows: MessageRowState[] = [];
+  /** Rows of messages in whose place others were written. */
+  readonly replacedMessageRows: MessageRowState[] = [];
+  readonly writtenMessageRows: MessageRowState[] = [];
   /** Rows of messages that have lost references but are still there. */
   readonly shrunkMessageRows: MessageRowState[] = [];
   readonly #rows: StoredRows;
@@ -98,22 +95,24 @@ export class CommitBuilder {
   }
 
   /** Writes messages `from` to `to` as a row of their own. */
-  putMessageRow(batch: MessageBatch, from: number, to: number, first = batch.ids[from]!): MessageRowState {
+  putMessageRow(batch: MessageBatch, from: number, to: number, first = batch.ids[from]!): void {
     const bytes = encodeMessageRow(batch, from, to, first);
     this.writes.put("messages", messageKey(first), bytes);
     const count = to - from;
     const isDense = batch.ids[from]! === first && batch.ids[to - 1]! - first === count - 1;
     const deltas = isDense ? undefined : new Uint32Array(count);
     const remaining = new Uint32Array(count);
+    const lengths = new Uint32Array(count);
     for (let i = 0; i < count; i++) {
       remaining[i] = batch.references[from + i]!;
+      lengths[i] = batch.envelopes[from + i]!.length;
       if (deltas !== undefined) deltas[i] = batch.ids[from + i]! - first;
     }
-    const row = new MessageRowState(first, deltas, remaining, bytes.length, false);
+    const row = new MessageRowState(first, deltas, remaining, sameOrAll(lengths), bytes.length, false);
     row.commit = this.commit;
     this.#cache.addMessageRow(row);
+    this.writtenMessageRows.push(row);
     this.#messageRow = undefined;
-    return row;
   }
 
   /** Entries that are not there any more are passed over. */
@@ -282,7 +281,7 @@ export class CommitBuilder {
     if (row === undefined) return;
     const ordinal = row.ordinalOf(messageId);
     if (ordinal < 0 || row.remaining[ordinal] === 0) return;
-    if (--row.remaining[ordinal]! === 0) row.live--;
+    row.release(ordinal);
     this.#changedMessage(row);
   }
 
@@ -320,7 +319,7 @@ export class CommitBuilder {
       this.retiredMessageRows.push(row);
       return;
     }
-    this.writes.put("refs", key, encodeReferences(row.remaining, row.first));
+    this.writes.put("refs", key, encodeReferences(row, row.first));
     row.hasReferencesRow = true;
     this.shrunkMessageRows.push(row);
   }

@@ -1,80 +1,66 @@
-import type { CommitBuilder } from "./commit-builder.ts";
-import type { Environment } from "./environment.ts";
-import { messageKey, readMessageKey } from "./keys.ts";
-import type { MessageRowState } from "./message-row-state.ts";
-import { rewriteMessageRows } from "./rewriting.ts";
-import type { RowCache } from "./row-cache.ts";
-import type { StoredRows } from "./stored-rows.ts";
+/** A row of messages in which some are no longer referred to. */
+interface DeadRow {
+  readonly firstId: number;
+  readonly deadBytes: number;
+  readonly level: number;
+  /** The last commit that took a reference from it, */
+  readonly commit: number;
+  /** and when that was. */
+  readonly touchedAt: number;
+}
 
-const stepRows = 128;
-/** A smaller row is not worth writing again, */
-const leastBytes = 8 * 1024;
-/** nor one of which more than this is still needed. */
-const maxLiveShare = 1 / 3;
+/** The dead part of a row, in sixths. */
+export const deadLevels = 6;
+/** Rows with a smaller dead part are not worth being written again, or followed. */
+const leastLevel = 2;
+/** Nor are such small ones. */
+const leastRowBytes = 8 * 1024;
 
-/**
- * Gives back the room of rows in which most messages are no longer referred to. Only of those that have been left alone for
- * a while: a row that is being consumed in order will be gone as a whole before long.
- */
+/** How many bytes of messages that nobody refers to lie in which rows, as far as there is a good part of them in a row. */
 export class DeadMessages {
-  readonly #environment: Environment;
-  readonly #rows: StoredRows;
-  readonly #cache: RowCache;
-  readonly #quietTicks: number;
-  /** First id → when the row last lost a reference; the one that lost it longest ago first. */
-  readonly #mostlyDead = new Map<number, number>();
-  /** Where to go on in `refs`, until after a start all have been looked at. */
-  #from: number | undefined = 0;
-  #clock = 0;
+  readonly #rows = new Map<number, DeadRow>();
+  /** By level: first id → row, the one that was touched longest ago first. */
+  readonly #levels: readonly Map<number, DeadRow>[] = Array.from({ length: deadLevels }, () => new Map());
+  #bytes = 0;
 
-  constructor(environment: Environment, rows: StoredRows, cache: RowCache, quietTicks: number) {
-    this.#environment = environment;
-    this.#rows = rows;
-    this.#cache = cache;
-    this.#quietTicks = quietTicks;
+  /** Of all rows that are followed. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
-  /** A commit or a step of background work has gone by. */
-  tick(): void {
-    this.#clock++;
+  note(firstId: number, rowBytes: number, deadBytes: number, commit: number, touchedAt: number): void {
+    this.forget(firstId);
+    const level = Math.min(deadLevels - 1, Math.floor((deadLevels * deadBytes) / rowBytes));
+    if (level < leastLevel || rowBytes < leastRowBytes) return;
+    const row = { firstId, deadBytes, level, commit, touchedAt };
+    this.#rows.set(firstId, row);
+    this.#levels[level]!.set(firstId, row);
+    this.#bytes += deadBytes;
   }
 
-  noteShrunk(rows: readonly MessageRowState[]): void {
-    for (const row of rows) {
-      if (!row.isMostlyDead || row.rowBytes <= leastBytes) continue;
-      this.#mostlyDead.delete(row.first);
-      this.#mostlyDead.set(row.first, this.#clock);
+  has(firstId: number): boolean {
+    return this.#rows.has(firstId);
+  }
+
+  forget(firstId: number): void {
+    const row = this.#rows.get(firstId);
+    if (row === undefined) return;
+    this.#rows.delete(firstId);
+    this.#levels[row.level]!.delete(firstId);
+    this.#bytes -= row.deadBytes;
+  }
+
+  /**
+   * The row to be written again next: of the ones that are left alone for longest in their level, one of the highest level
+   * that is ready.
+   */
+  next(lowestLevel: number, isReady: (row: DeadRow) => boolean): number | undefined {
+    for (let level = deadLevels - 1; level >= lowestLevel; level--) {
+      for (const [firstId, row] of this.#levels[level] ?? []) {
+        if (isReady(row)) return firstId;
+        break;
+      }
     }
-  }
-
-  noteRetired(rows: readonly MessageRowState[]): void {
-    for (const row of rows) this.#mostlyDead.delete(row.first);
-  }
-
-  /** One step; false if there is nothing to do. */
-  step(builder: CommitBuilder, flushedCommit: number): boolean {
-    if (this.#from !== undefined) {
-      this.#look(this.#from);
-      return true;
-    }
-    for (const [firstId, touched] of this.#mostlyDead) {
-      if (this.#clock - touched < this.#quietTicks) return false;
-      const row = this.#rows.messageRowAt(firstId);
-      if (row !== undefined && row.commit > flushedCommit) continue;
-      this.#mostlyDead.delete(firstId);
-      if (row === undefined || !row.isMostlyDead) continue;
-      rewriteMessageRows(builder, [row], maxLiveShare, this.#environment, this.#cache);
-      return true;
-    }
-    return false;
-  }
-
-  #look(from: number): void {
-    const keys = this.#environment.keys("refs", messageKey(from), stepRows);
-    for (const key of keys) {
-      const row = this.#rows.messageRowAt(readMessageKey(key));
-      if (row !== undefined) this.noteShrunk([row]);
-    }
-    this.#from = keys.length < stepRows ? undefined : readMessageKey(keys.at(-1)!) + 1;
+    return undefined;
   }
 }

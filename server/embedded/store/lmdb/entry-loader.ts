@@ -25,14 +25,14 @@ export class EntryLoader {
   }
 
   load(queue: QueueId, fromSeq: number, toSeq: number, maxEntries: number, maxBytes: number): LoadedEntry[] {
-    const window = new MessageWindow(this.#rows, queue, toSeq, maxEntries, maxBytes);
+    const window = new MessageWindow(this.#environment, this.#rows, queue, toSeq, maxEntries, maxBytes);
     this.#fill(window, fromSeq);
     this.#readNotes(window);
     return window.entries;
   }
 
   scan(queue: QueueId, fromSeq: number, toSeq: number, maxEntries: number): Scan {
-    const window = new IndexWindow(queue, toSeq, maxEntries);
+    const window = new IndexWindow(this.#environment, queue, toSeq, maxEntries);
     const nextSeq = this.#fill(window, fromSeq);
     return { nextSeq: this.#readNotes(window) ?? nextSeq, entries: window.entries };
   }
@@ -47,6 +47,7 @@ export class EntryLoader {
       if (next === undefined) return undefined;
       position = next;
       if (window.isFull) return position;
+      this.#environment.endLongRead();
     }
     return undefined;
   }
@@ -67,10 +68,12 @@ export class EntryLoader {
         // How far it reached is only known from where the next one begins.
         return window.stopAtDamage(from, this.#beforeNextRun(queue, firstSeq));
       }
+      // Only the first may: it is the one that begins before `position`.
+      if (row.lastSeq < position) continue;
       const jumpTo = this.#readRun(window, row, run, position);
       window.endRun(value.length);
       if (jumpTo !== undefined) return jumpTo;
-      if (window.isFull) return row.lastSeq + 1;
+      if (window.isFull || this.#environment.isLongRead) return row.lastSeq + 1;
     }
     return undefined;
   }
@@ -102,6 +105,7 @@ export class EntryLoader {
     for (const at of window.noted) {
       const entry = entries[at]!;
       const { seq } = entry;
+      this.#environment.endLongRead();
       const row = this.#notes.get(queue, seq) ?? this.#environment.get("notes", noteKey(queue, seq));
       const note = row && decodeNote(row, runSeed(queue, seq));
       if (note === undefined || bytes > maxNotesBytes) {
@@ -123,8 +127,9 @@ export class EntryLoader {
 }
 
 /**
- * A window ends after rows of this many bytes. Where few messages of each row are this queue's, as with many queues that
- * are published to in turn, a thousand entries could otherwise mean to check and page in hundreds of megabytes at once.
+ * A window ends when the read transaction has grown long, and after rows of this many bytes. Where few messages of each row
+ * are this queue's, as with many queues that are published to in turn, a thousand entries could otherwise mean to check and
+ * page in hundreds of megabytes at once.
  */
 const maxTouchedBytes = 4 * 1024 * 1024;
 
@@ -138,6 +143,7 @@ type Writable<Type> = { -readonly [Key in keyof Type]: Type[Key] };
 
 /** What is asked for, and what has been found of it. */
 abstract class Window<Found extends StoredEntry = StoredEntry> {
+  protected readonly environment: Environment;
   readonly queue: QueueId;
   readonly toSeq: number;
   readonly entries: Writable<Found>[] = [];
@@ -145,7 +151,8 @@ abstract class Window<Found extends StoredEntry = StoredEntry> {
   readonly noted: number[] = [];
   isFull = false;
 
-  constructor(queue: QueueId, toSeq: number) {
+  constructor(environment: Environment, queue: QueueId, toSeq: number) {
+    this.environment = environment;
     this.queue = queue;
     this.toSeq = toSeq;
   }
@@ -179,8 +186,15 @@ class MessageWindow extends Window<LoadedEntry> {
   #touchedBytes = 0;
   #messages: MessageRowReader | undefined;
 
-  constructor(rows: StoredRows, queue: QueueId, toSeq: number, maxEntries: number, maxBytes: number) {
-    super(queue, toSeq);
+  constructor(
+    environment: Environment,
+    rows: StoredRows,
+    queue: QueueId,
+    toSeq: number,
+    maxEntries: number,
+    maxBytes: number,
+  ) {
+    super(environment, queue, toSeq);
     this.#rows = rows;
     this.#maxEntries = Math.max(1, maxEntries);
     this.#maxBytes = maxBytes;
@@ -189,6 +203,7 @@ class MessageWindow extends Window<LoadedEntry> {
   endRun(): void {
     // Reading the next one may write over it.
     this.#messages = undefined;
+    if (this.entries.length > 0 && this.environment.isLongRead) this.isFull = true;
   }
 
   add(row: IndexRowReader, ordinal: number, seq: number, attempts: number): boolean {
@@ -200,6 +215,7 @@ class MessageWindow extends Window<LoadedEntry> {
       this.#messages = messages;
       if (messages === undefined) return false;
       this.#touchedBytes += messages.bytes;
+      if (this.#touchedBytes > maxTouchedBytes || this.environment.isLongRead) this.isFull = true;
       at = messages.ordinalOf(messageId);
       if (at < 0) return false;
     }
@@ -216,8 +232,7 @@ class MessageWindow extends Window<LoadedEntry> {
       envelope,
     });
     this.#bytes += envelope.length;
-    const isLong = this.entries.length >= this.#maxEntries || this.#bytes > this.#maxBytes;
-    if (isLong || this.#touchedBytes > maxTouchedBytes) this.isFull = true;
+    if (this.entries.length >= this.#maxEntries || this.#bytes > this.#maxBytes) this.isFull = true;
     return true;
   }
 }
@@ -227,14 +242,14 @@ class IndexWindow extends Window {
   readonly #maxEntries: number;
   #touchedBytes = 0;
 
-  constructor(queue: QueueId, toSeq: number, maxEntries: number) {
-    super(queue, toSeq);
+  constructor(environment: Environment, queue: QueueId, toSeq: number, maxEntries: number) {
+    super(environment, queue, toSeq);
     this.#maxEntries = Math.max(1, maxEntries);
   }
 
   endRun(rowBytes: number): void {
     this.#touchedBytes += rowBytes;
-    if (this.#touchedBytes > maxScannedBytes) this.isFull = true;
+    if (this.#touchedBytes > maxScannedBytes || this.environment.isLongRead) this.isFull = true;
   }
 
   add(row: IndexRowReader, ordinal: number, seq: number, attempts: number): boolean {

@@ -47,6 +47,12 @@ export class Writes {
   }
 }
 
+export interface Rows {
+  readonly rows: readonly Row[];
+  /** There are no more behind these. */
+  readonly isEnd: boolean;
+}
+
 /** What is written with every commit: it numbers the commits, so that none is applied unless the one before was. */
 export interface Head {
   readonly commit: number;
@@ -83,12 +89,15 @@ function pagesOf({ treeBranchPageCount, treeLeafPageCount, overflowPages }: Tree
 
 const headKey = Buffer.from("head");
 const defaultReaderCheckMs = 5_000;
+const defaultLongReadMs = 2;
 /** Address space only; it doubles by itself when the data outgrow it. */
 const initialMapBytes = 2 ** 30;
 
 export interface EnvironmentOptions {
   /** Nothing can be written, and what is not there is not made. Another process may be writing. Default: false. */
   readonly readOnly?: boolean;
+  /** After so long a read transaction is ended where nothing depends on it: freed pages wait for it. Default: 2 ms. */
+  readonly longReadMs?: number;
   /** How often, at most, readers of other processes are looked after. Default: 5 s. */
   readonly readerCheckMs?: number;
 }
@@ -100,6 +109,7 @@ export class Environment {
   /** Of a file that was opened for reading only: tables that it lacks. */
   readonly missingTables: readonly string[];
   #readSince = 0;
+  readonly #longReadMs: number;
   readonly #readerCheckMs: number;
   #readersCheckedAt = performance.now();
 
@@ -108,8 +118,13 @@ export class Environment {
 
   constructor(
     path: string,
-    { readOnly = false, readerCheckMs = defaultReaderCheckMs }: EnvironmentOptions = {},
+    {
+      readOnly = false,
+      longReadMs = defaultLongReadMs,
+      readerCheckMs = defaultReaderCheckMs,
+    }: EnvironmentOptions = {},
   ) {
+    this.#longReadMs = longReadMs;
     this.#readerCheckMs = readerCheckMs;
     const binary = { encoding: "binary", keyEncoding: "binary" } as const;
     this.#root = open<Uint8Array, Uint8Array>({
@@ -212,6 +227,18 @@ export class Environment {
     return this.#tables[name].getKeys({ start, limit }).asArray as unknown as Uint8Array[];
   }
 
+  /** The rows from `start` on, in order, up to `maxRows` of them; the one that passes `maxBytes` is the last. */
+  readRows(name: TableName, start: Uint8Array, maxRows: number, maxBytes: number): Rows {
+    const rows: Row[] = [];
+    let bytes = 0;
+    for (const row of this.rows(name, start, maxRows)) {
+      rows.push(row);
+      bytes += row.key.length + row.value.length;
+      if (bytes > maxBytes) return { rows, isEnd: false };
+    }
+    return { rows, isEnd: rows.length < maxRows };
+  }
+
   /** Rows from `start` on, in order, to be gone through at once: no `await` inside the loop. */
   rows(name: TableName, start: Uint8Array, limit: number): Iterable<Row> {
     this.#beginRead();
@@ -234,6 +261,23 @@ export class Environment {
     // The figures are of two moments: a commit may have come between.
     const freePages = Math.max(0, filePages - usedPages);
     return { fileBytes: filePages * pageSize, freeBytes: freePages * pageSize };
+  }
+
+  /** What a table takes up in the file. */
+  tableBytes(name: TableName): number {
+    this.#beginRead();
+    const stats = this.#tables[name].getStats() as FileStats;
+    return pagesOf(stats) * stats.pageSize;
+  }
+
+  /** Whether the read transaction has been held for so long that it should end. */
+  get isLongRead(): boolean {
+    return this.#readSince !== 0 && performance.now() - this.#readSince >= this.#longReadMs;
+  }
+
+  /** Ends a long read transaction; the next read begins another. To be called where nothing that was read is needed any more. */
+  endLongRead(): void {
+    if (this.isLongRead) this.endRead();
   }
 
   /** Ends the read transaction, so that it never outlives the turn that began it. */

@@ -4,14 +4,17 @@ import { messageKey, readMessageKey } from "./keys.ts";
 import type { MessageRowState } from "./message-row-state.ts";
 import { rewriteMessageRows } from "./rewriting.ts";
 import type { RowCache } from "./row-cache.ts";
+import type { StepBudget } from "./step-budget.ts";
 import type { StoredRows } from "./stored-rows.ts";
 
 const stepKeys = 1024;
 const stepRows = 128;
 const stepBytes = 512 * 1024;
-/** Rows are merged up to this many bytes; one that has more than a quarter of it is left alone. */
+/** Rows are merged up to this many bytes; */
 const mergedBytes = 64 * 1024;
-/** A row of more messages than this is not small. */
+/** one with more than this is left alone. */
+const smallRowBytes = 16 * 1024;
+/** Nor is one of more messages than this looked at. */
 const smallRowMessages = 256;
 /** So many neighbours have to come together for it to be worth while. */
 const leastMerged = 4;
@@ -34,13 +37,16 @@ export class MessageMerging {
     this.#leastSmallRows = leastSmallRows;
   }
 
-  /** A commit has written messages. */
-  noteAppended(messages: number): void {
-    if (messages <= smallRowMessages && ++this.#smallRows >= this.#leastSmallRows) this.#isScanning = true;
+  /** A commit has been handed over. */
+  noteCommit({ writtenMessageRows }: CommitBuilder): void {
+    for (const { count, rowBytes } of writtenMessageRows) {
+      const isSmall = rowBytes <= smallRowBytes && count <= smallRowMessages;
+      if (isSmall && ++this.#smallRows >= this.#leastSmallRows) this.#isScanning = true;
+    }
   }
 
   /** One step; false if there is nothing to do. */
-  step(builder: CommitBuilder, flushedCommit: number): boolean {
+  step(builder: CommitBuilder, flushedCommit: number, budget: StepBudget): boolean {
     if (!this.#isScanning) return false;
     const ids = this.#environment.keys("messages", messageKey(this.#from), stepKeys).map(readMessageKey);
     let group: MessageRowState[] = [];
@@ -50,12 +56,14 @@ export class MessageMerging {
     let isMerged = false;
     const endGroup = () => {
       isMerged =
-        group.length >= leastMerged && rewriteMessageRows(builder, group, 1, this.#environment, this.#cache);
+        group.length >= leastMerged && rewriteMessageRows(builder, group, this.#environment, this.#cache);
       group = [];
       groupBytes = 0;
     };
     let at = 0;
     for (; at < ids.length && rows < stepRows && bytes <= stepBytes; at++) {
+      if (rows > 0 && budget.isSpent) break;
+      this.#environment.endLongRead();
       const firstId = ids[at]!;
       // How many messages a row has at most is seen from the next key: large ones are not even read.
       const mostMessages = (ids[at + 1] ?? firstId + 1) - firstId;
@@ -67,8 +75,7 @@ export class MessageMerging {
       rows++;
       bytes += row?.rowBytes ?? 0;
       // What commits under way have changed is left for another time.
-      const isLeft =
-        row === undefined || row.commit > flushedCommit || row.rowBytes > mergedBytes / leastMerged;
+      const isLeft = row === undefined || row.commit > flushedCommit || row.rowBytes > smallRowBytes;
       if (isLeft || groupBytes + row.rowBytes > mergedBytes) endGroup();
       if (isLeft) continue;
       group.push(row);
@@ -76,7 +83,7 @@ export class MessageMerging {
     }
     const isEnd = at === ids.length && ids.length < stepKeys;
     // The last group may go on behind this step: the next one begins with what has become of it, if that leads any further.
-    const first = groupBytes > mergedBytes / leastMerged ? undefined : group[0]?.first;
+    const first = groupBytes > smallRowBytes ? undefined : group[0]?.first;
     endGroup();
     if (first !== undefined && (isEnd || isMerged || first !== this.#from)) this.#from = first;
     else if (at > 0) this.#from = ids[at - 1]! + 1;

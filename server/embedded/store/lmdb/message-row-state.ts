@@ -10,9 +10,13 @@ export class MessageRowState {
   /** The ids less `first`; undefined if they rise by one. */
   readonly idDeltas: Uint32Array | undefined;
   readonly remaining: Uint32Array;
+  /** Bytes of the envelopes; one number if they are all the same. */
+  readonly lengths: Uint32Array | number;
   readonly rowBytes: number;
   /** Messages that are still referred to. */
   live: number;
+  /** Bytes of the envelopes of the others. */
+  deadBytes: number;
   /** There is a row in `refs`, or will be when the commits under way are done. */
   hasReferencesRow: boolean;
   /** The last commit that changed this row: until that is flushed it must stay in memory. */
@@ -26,6 +30,7 @@ export class MessageRowState {
     first: number,
     idDeltas: Uint32Array | undefined,
     remaining: Uint32Array,
+    lengths: Uint32Array | number,
     rowBytes: number,
     hasReferencesRow: boolean,
   ) {
@@ -35,15 +40,33 @@ export class MessageRowState {
     this.count = count;
     this.idDeltas = idDeltas;
     this.remaining = remaining;
+    this.lengths = lengths;
     this.rowBytes = rowBytes;
     this.hasReferencesRow = hasReferencesRow;
     let live = 0;
-    for (let i = 0; i < count; i++) if (remaining[i] !== 0) live++;
+    let deadBytes = 0;
+    for (let i = 0; i < count; i++) {
+      if (remaining[i] !== 0) live++;
+      else deadBytes += this.lengthAt(i);
+    }
     this.live = live;
+    this.deadBytes = deadBytes;
   }
 
   get memoryBytes(): number {
-    return 250 + this.remaining.byteLength + (this.idDeltas?.byteLength ?? 0);
+    const lengthBytes = typeof this.lengths === "number" ? 0 : this.lengths.byteLength;
+    return 260 + this.remaining.byteLength + lengthBytes + (this.idDeltas?.byteLength ?? 0);
+  }
+
+  lengthAt(ordinal: number): number {
+    return typeof this.lengths === "number" ? this.lengths : this.lengths[ordinal]!;
+  }
+
+  /** One reference less. */
+  release(ordinal: number): void {
+    if (--this.remaining[ordinal]! > 0) return;
+    this.live--;
+    this.deadBytes += this.lengthAt(ordinal);
   }
 
   /** -1 if the message is not in the row. */
@@ -61,10 +84,5 @@ export class MessageRowState {
       else high = middle - 1;
     }
     return -1;
-  }
-
-  /** Whether more than two thirds of the messages are no longer referred to. */
-  get isMostlyDead(): boolean {
-    return this.live * 3 < this.count;
   }
 }

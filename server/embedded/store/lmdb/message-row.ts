@@ -62,9 +62,11 @@ export function encodeMessageRow(batch: MessageBatch, from: number, to: number, 
   return seal(row, firstId);
 }
 
-/** How long a row gets with these many messages and bytes, at most. */
-export function messageRowBytes(count: number, bodyBytes: number): number {
-  return headerBytes + 12 * count + bodyBytes;
+/** The one number that a list repeats, or the list. */
+export function sameOrAll(numbers: Uint32Array): Uint32Array | number {
+  const first = numbers[0] ?? 0;
+  for (let i = 1; i < numbers.length; i++) if (numbers[i] !== first) return numbers;
+  return first;
 }
 
 /** Reads a row where it lies; valid as long as the bytes are. */
@@ -120,8 +122,11 @@ export class MessageRowReader {
     return this.#body + previousEnd === this.#bytes.length;
   }
 
-  get byteLength(): number {
-    return this.#bytes.length;
+  /** Bytes of the envelopes; one number if they are all the same. */
+  lengths(): Uint32Array | number {
+    const lengths = new Uint32Array(this.count);
+    for (let i = 0; i < lengths.length; i++) lengths[i] = this.lengthAt(i);
+    return sameOrAll(lengths);
   }
 
   /** The ids less `firstId`, or undefined if they rise by one. */

@@ -52,41 +52,36 @@ export function mergeRuns(
  * Puts one row in the place of neighbouring ones, or of a single one, with only the messages that are still referred to.
  * It gets the first one's key, so that a message is still found by looking for the greatest key below its id.
  *
- * @returns false, without doing anything, if more than `maxLiveShare` of the bytes would remain, or a row is damaged.
+ * @returns false, without doing anything, if a row is damaged, or they lie too far apart for one.
  */
 export function rewriteMessageRows(
   builder: CommitBuilder,
   rows: readonly MessageRowState[],
-  maxLiveShare: number,
   environment: Environment,
   cache: RowCache,
 ): boolean {
   const ids: number[] = [];
   const envelopes: Uint8Array[] = [];
   const references: number[] = [];
-  let bytes = 0;
-  let liveBytes = 0;
   for (const row of rows) {
     const stored = environment.get("messages", messageKey(row.first));
     const reader = stored && MessageRowReader.read(stored, row.first);
     if (reader === undefined) return false;
     for (let ordinal = 0; ordinal < row.count; ordinal++) {
-      const length = reader.lengthAt(ordinal);
-      bytes += length;
       if (row.remaining[ordinal] === 0) continue;
-      liveBytes += length;
       ids.push(reader.idAt(ordinal));
       envelopes.push(reader.envelopeAt(ordinal));
       references.push(row.remaining[ordinal]!);
     }
   }
   const first = rows[0]!.first;
-  if (ids.length === 0 || ids.at(-1)! - first > maxIdSpan || liveBytes > maxLiveShare * bytes) return false;
+  if (ids.length === 0 || ids.at(-1)! - first > maxIdSpan) return false;
   for (const row of rows) {
     const key = messageKey(row.first);
     builder.writes.remove("messages", key);
     if (row.hasReferencesRow) builder.writes.remove("refs", key);
     cache.removeMessageRow(row);
+    builder.replacedMessageRows.push(row);
   }
   builder.putMessageRow({ ids, envelopes, references }, 0, ids.length, first);
   return true;

@@ -5,6 +5,7 @@ import { IndexRowReader } from "./index-row.ts";
 import type { IndexRun } from "./index-run.ts";
 import { readRunFirstSeq, readRunQueue, runKey } from "./keys.ts";
 import { type LiveEntry, mergeRuns } from "./rewriting.ts";
+import type { StepBudget } from "./step-budget.ts";
 import type { StoredRows } from "./stored-rows.ts";
 
 const stepRows = 256;
@@ -60,10 +61,10 @@ export class RunMerging {
   }
 
   /** One step; false if there is nothing to do. */
-  step(builder: CommitBuilder, flushedCommit: number): boolean {
+  step(builder: CommitBuilder, flushedCommit: number, budget: StepBudget): boolean {
     const scan = this.#scans[0];
     if (scan === undefined) return false;
-    if (!this.#scan(builder, scan, flushedCommit)) {
+    if (!this.#scan(builder, scan, flushedCommit, budget)) {
       this.#scans.shift();
       this.#mergedBelow.set(scan.queue, scan.seq);
     }
@@ -71,17 +72,20 @@ export class RunMerging {
   }
 
   /** Returns whether there is more of the queue; `scan` is where to go on, or where to begin the next time. */
-  #scan(builder: CommitBuilder, scan: QueueScan, flushedCommit: number): boolean {
+  #scan(builder: CommitBuilder, scan: QueueScan, flushedCommit: number, budget: StepBudget): boolean {
     const group = new Group(builder);
     let next = scan.seq;
-    let rows = 0;
-    let bytes = 0;
-    let isEnd = false;
-    for (const { key, value } of this.#environment.rows("index", runKey(scan.queue, scan.seq), stepRows)) {
-      isEnd = readRunQueue(key) !== scan.queue;
-      if (isEnd || bytes > stepBytes) break;
-      rows++;
-      bytes += value.length;
+    const read = this.#environment.readRows("index", runKey(scan.queue, scan.seq), stepRows, stepBytes);
+    let { isEnd } = read;
+    for (const { key, value } of read.rows) {
+      if (readRunQueue(key) !== scan.queue) {
+        isEnd = true;
+        break;
+      }
+      if (next !== scan.seq && budget.isSpent) {
+        isEnd = false;
+        break;
+      }
       const firstSeq = readRunFirstSeq(key);
       next = firstSeq + 1;
       const row = IndexRowReader.read(value, scan.queue, firstSeq);
@@ -95,7 +99,6 @@ export class RunMerging {
       if (run.commit === builder.commit || run.live > mergedEntries / 2) group.end();
       else group.add(run, row);
     }
-    isEnd ||= rows < stepRows && bytes <= stepBytes;
     // The last group may go on behind this step: the next one begins with what has become of it, if that leads any further.
     const { first } = group;
     const isMerged = group.end();

@@ -8,7 +8,6 @@ import { readU64, writeU64 } from "./u64.ts";
  *     state     4 u32 count · 8 u32 n · bitmap of settled entries, padded to four bytes · n × (u32 ordinal, u32 attempts)
  *               · bitmap of entries with a note, if there were any
  *     notes     4 the note
- *     refs      4 u32 count · 8 u32 width in bytes (1, 2 or 4) · count × remaining references
  *     counters  4 u64 next seq · 12 u64 messages · 20 u64 bytes         (big-endian)
  *     records   4 JSON
  *     garbage   nothing: it is all in the key
@@ -73,34 +72,6 @@ export function encodeNote(note: Uint8Array, seed: number): Uint8Array {
 /** A copy. @returns undefined if the row is damaged. */
 export function decodeNote(row: Uint8Array, seed: number): Uint8Array | undefined {
   return isIntact(row, seed) ? new Uint8Array(row.subarray(checksumBytes)) : undefined;
-}
-
-export function encodeReferences(remaining: Uint32Array, seed: number): Uint8Array {
-  let most = 0;
-  for (let i = 0; i < remaining.length; i++) if (remaining[i]! > most) most = remaining[i]!;
-  const width = most < 0x100 ? 1 : most < 0x1_0000 ? 2 : 4;
-  const row = Buffer.allocUnsafe(12 + width * remaining.length);
-  const view = new DataView(row.buffer, row.byteOffset, row.length);
-  view.setUint32(4, remaining.length, true);
-  view.setUint32(8, width, true);
-  if (width === 1) for (let i = 0; i < remaining.length; i++) row[12 + i] = remaining[i]!;
-  else if (width === 2) {
-    for (let i = 0; i < remaining.length; i++) view.setUint16(12 + 2 * i, remaining[i]!, true);
-  } else for (let i = 0; i < remaining.length; i++) view.setUint32(12 + 4 * i, remaining[i]!, true);
-  return seal(row, seed);
-}
-
-/** @returns undefined if the row is damaged. */
-export function decodeReferences(row: Uint8Array, seed: number): Uint32Array | undefined {
-  if (row.length < 12 || !isIntact(row, seed)) return undefined;
-  const view = new DataView(row.buffer, row.byteOffset, row.length);
-  const remaining = new Uint32Array(view.getUint32(4, true));
-  const width = view.getUint32(8, true);
-  for (let i = 0; i < remaining.length; i++) {
-    const at = 12 + width * i;
-    remaining[i] = width === 1 ? row[at]! : width === 2 ? view.getUint16(at, true) : view.getUint32(at, true);
-  }
-  return remaining;
 }
 
 export function encodeCounters(counters: QueueCounters, queue: QueueId): Uint8Array {

@@ -7,10 +7,14 @@ import { type ExpiredEntry, IndexRun } from "./index-run.ts";
 import { messageKey, readMessageKey, readRunFirstSeq, readRunQueue, runKey } from "./keys.ts";
 import { MessageRowReader } from "./message-row.ts";
 import { MessageRowState } from "./message-row-state.ts";
+import { decodeReferences } from "./references-row.ts";
 import type { RowCache } from "./row-cache.ts";
-import { decodeReferences, decodeState } from "./small-rows.ts";
+import { decodeState } from "./small-rows.ts";
 
-/** Finds the state of runs and message rows: in the cache, or else on disk, which then is up to date. */
+/**
+ * Finds the state of runs and message rows: in the cache, or else on disk, which then is up to date. Where a run or row is
+ * looked for (`run`, `messageRow`), a read transaction that has grown long is ended first: a commit may need thousands.
+ */
 export class StoredRows {
   readonly #environment: Environment;
   readonly #cache: RowCache;
@@ -30,6 +34,7 @@ export class StoredRows {
   run(queue: QueueId, seq: number): IndexRun | undefined {
     const cached = this.#cache.run(queue, seq);
     if (cached !== undefined) return cached;
+    this.#environment.endLongRead();
     const key = this.#environment.floorKey("index", runKey(queue, seq));
     if (key === undefined || readRunQueue(key) !== queue) return undefined;
     const bytes = this.#environment.get("index", key);
@@ -65,15 +70,39 @@ export class StoredRows {
   messageRow(id: number): MessageRowState | undefined {
     const cached = this.#cache.message(id);
     if (cached !== undefined) return cached;
-    const reader = this.readMessageRow(id);
-    if (reader === undefined || reader.ordinalOf(id) < 0) return undefined;
-    return this.#cache.message(id);
+    this.#environment.endLongRead();
+    const key = this.#environment.floorKey("messages", messageKey(id));
+    if (key === undefined) return undefined;
+    const row = this.messageRowAt(readMessageKey(key));
+    return row === undefined || row.ordinalOf(id) < 0 ? undefined : row;
   }
 
-  /** The row with this key; undefined if there is none any more, or it is damaged. */
+  /**
+   * The row with this key; undefined if it has become part of another one, or is damaged. What is kept beside a row that has
+   * lost references says all that has to be known of it; otherwise the row itself is read.
+   */
   messageRowAt(firstId: number): MessageRowState | undefined {
-    if (this.#cache.message(firstId) === undefined) this.readMessageRow(firstId);
-    return this.#cache.messageRowAt(firstId);
+    const cached = this.#cache.message(firstId);
+    if (cached !== undefined) return cached.first === firstId ? cached : undefined;
+    let row = this.#shrunkRow(firstId);
+    if (row === "none") {
+      const bytes = this.#environment.get("messages", messageKey(firstId));
+      const reader = bytes && MessageRowReader.read(bytes, firstId);
+      row = reader && wholeRow(reader);
+    }
+    if (row !== undefined) this.#cache.addMessageRow(row);
+    return row;
+  }
+
+  /**
+   * The same, if it takes no more than a look at what is kept beside the row: undefined also if the row has lost no
+   * references and was not touched lately. Leaves the cache as it is.
+   */
+  knownMessageRowAt(firstId: number): MessageRowState | undefined {
+    const cached = this.#cache.message(firstId);
+    if (cached !== undefined) return cached.first === firstId ? cached : undefined;
+    const row = this.#shrunkRow(firstId);
+    return row === "none" ? undefined : row;
   }
 
   /**
@@ -85,23 +114,23 @@ export class StoredRows {
     if (key === undefined) return undefined;
     const firstId = readMessageKey(key);
     const isCached = this.#cache.message(id) !== undefined || this.#cache.message(firstId) !== undefined;
-    const references = isCached ? undefined : this.#environment.get("refs", key);
-    const remaining = references && decodeReferences(references, firstId);
+    const shrunk = isCached ? undefined : this.#shrunkRow(firstId);
     const bytes = this.#environment.get("messages", key);
     const row = bytes && this.#verified(bytes, firstId);
     if (row === undefined || isCached) return row;
-    if (references !== undefined && remaining?.length !== row.count) return undefined;
-    const hasReferencesRow = references !== undefined;
-    this.#cache.addMessageRow(
-      new MessageRowState(
-        firstId,
-        row.idDeltas(),
-        remaining ?? row.references(),
-        row.byteLength,
-        hasReferencesRow,
-      ),
-    );
+    if (shrunk === undefined) return undefined;
+    this.#cache.addMessageRow(shrunk === "none" ? wholeRow(row) : shrunk);
     return row;
+  }
+
+  /** What is kept of a row that has lost references: "none" if it has lost none, undefined if that is damaged. */
+  #shrunkRow(firstId: number): MessageRowState | "none" | undefined {
+    const bytes = this.#environment.get("refs", messageKey(firstId));
+    if (bytes === undefined) return "none";
+    const row = decodeReferences(bytes, firstId);
+    if (row === undefined) return undefined;
+    const { idDeltas, remaining, lengths, rowBytes } = row;
+    return new MessageRowState(firstId, idDeltas, remaining, lengths, rowBytes, true);
   }
 
   /** A row that is read window by window is summed once. */
@@ -124,4 +153,10 @@ export class StoredRows {
     }
     return expired.length === 0 ? undefined : expired;
   }
+}
+
+/** The state of a row that has lost no references. */
+function wholeRow(row: MessageRowReader): MessageRowState {
+  const references = row.references();
+  return new MessageRowState(row.firstId, row.idDeltas(), references, row.lengths(), row.bytes, false);
 }

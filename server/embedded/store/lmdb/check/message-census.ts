@@ -1,12 +1,12 @@
 import type { Environment } from "../environment.ts";
 import { messageKey, readMessageKey } from "../keys.ts";
 import { MessageRowReader } from "../message-row.ts";
-import { decodeReferences } from "../small-rows.ts";
+import { decodeReferences, type ReferencesRow } from "../references-row.ts";
 import type { Problems } from "./check-report.ts";
 import { isSettled, runName, type StoredRun } from "./run-walk.ts";
 import { walkTable } from "./table-walk.ts";
 
-/** So many messages are compared with the index at a time; each takes eight bytes or twelve. */
+/** So many messages are compared with the index at a time; each takes eight bytes, or up to sixteen. */
 const defaultWindowMessages = 4_000_000;
 
 /** A sound row of messages and who refers to it. */
@@ -15,6 +15,8 @@ export interface CountedRow {
   readonly lastId: number;
   readonly count: number;
   readonly idDeltas: Uint32Array | undefined;
+  readonly lengths: Uint32Array | number;
+  readonly rowBytes: number;
   /** References as noted. */
   readonly noted: Uint32Array;
   /** References as found. */
@@ -96,7 +98,7 @@ export async function takeCensus(options: CensusOptions): Promise<Census> {
 
 function countedRow(environment: Environment, row: MessageRowReader): CountedRow {
   const { firstId, count } = row;
-  let noted: Uint32Array | undefined;
+  let noted: ReferencesRow | undefined;
   let hasReferencesRow = false;
   try {
     const stored = environment.get("refs", messageKey(firstId));
@@ -107,17 +109,31 @@ function countedRow(environment: Environment, row: MessageRowReader): CountedRow
   } finally {
     environment.endRead();
   }
-  const isReferencesRowDamaged = hasReferencesRow && noted?.length !== count;
+  const isReferencesRowDamaged = hasReferencesRow && !(noted !== undefined && saysSame(noted, row));
   return {
     firstId,
     lastId: row.idAt(count - 1),
     count,
     idDeltas: row.idDeltas(),
-    noted: isReferencesRowDamaged || noted === undefined ? row.references() : noted,
+    lengths: row.lengths(),
+    rowBytes: row.bytes,
+    noted: isReferencesRowDamaged || noted === undefined ? row.references() : noted.remaining,
     found: new Uint32Array(count),
     hasReferencesRow,
     isReferencesRowDamaged,
   };
+}
+
+/** Whether what is kept beside the row is of this row: each reads as the other does. */
+function saysSame(noted: ReferencesRow, row: MessageRowReader): boolean {
+  const { idDeltas, remaining, lengths, rowBytes } = noted;
+  if (remaining.length !== row.count || rowBytes !== row.bytes) return false;
+  for (let ordinal = 0; ordinal < row.count; ordinal++) {
+    const length = typeof lengths === "number" ? lengths : lengths[ordinal];
+    const id = row.firstId + (idDeltas === undefined ? ordinal : idDeltas[ordinal]!);
+    if (length !== row.lengthAt(ordinal) || id !== row.idAt(ordinal)) return false;
+  }
+  return true;
 }
 
 function countReferences(

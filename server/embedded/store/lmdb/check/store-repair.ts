@@ -4,12 +4,12 @@ import { isIntact, runSeed } from "../checksum.ts";
 import { type Environment, type TableName, Writes } from "../environment.ts";
 import { maxRunEntries } from "../index-row.ts";
 import { endOfTime, messageKey, noteKey, queueKey, readRunQueue } from "../keys.ts";
+import { encodeReferences } from "../references-row.ts";
 import {
   bitmapBytes,
   encodeCounters,
   encodeMarker,
   encodeRecord,
-  encodeReferences,
   encodeState,
   type RunState,
 } from "../small-rows.ts";
@@ -102,8 +102,9 @@ export class StoreRepair {
     const value = this.#source.get("messages", key);
     if (value === undefined) throw new Error(`the row of message ${row.firstId} cannot be found again`);
     await this.#put("messages", key, new Uint8Array(value));
-    if (row.hasReferencesRow || !isAsNoted)
-      await this.#put("refs", key, encodeReferences(isAsNoted ? row.noted : row.found, row.firstId));
+    if (!row.hasReferencesRow && isAsNoted) return;
+    const references = { ...row, remaining: isAsNoted ? row.noted : row.found };
+    await this.#put("refs", key, encodeReferences(references, row.firstId));
   }
 
   async #copyRun(run: StoredRun, dead: DeadEntries | undefined): Promise<void> {

@@ -1,6 +1,8 @@
 import type { PosthornError } from "../protocol/errors.ts";
 import { onAbort, throwIfAborted } from "./abort.ts";
 import type { Connection } from "./connection.ts";
+import { Fifo } from "./fifo.ts";
+import { GroupOrder } from "./group-order.ts";
 import type { NackReasonLike, ReceivedMessage } from "./message.ts";
 import type { MessageBuffer } from "./message-buffer.ts";
 import { overrun } from "./message-stream.ts";
@@ -45,6 +47,10 @@ export class Consumer implements SubscriptionSink {
   readonly #handler: MessageHandler;
   readonly #options: ConsumeOptions;
   readonly #buffer: MessageBuffer;
+  /** If the queue has groups. */
+  #groups: GroupOrder | undefined;
+  /** Messages on which work begins next: their groups have let them through. */
+  readonly #next = new Fifo<ReceivedMessage>();
   /** Failed messages in their pause. */
   readonly #paused = new Map<ReceivedMessage, { readonly timer: unknown; readonly error: unknown }>();
   #running = 0;
@@ -115,13 +121,13 @@ export class Consumer implements SubscriptionSink {
 
   /** @internal */
   deliver(message: ReceivedMessage): void {
-    if (this.#running < this.#concurrency) this.#run(message);
+    if (this.#running < this.#concurrency) this.#begin(message);
     else if (!this.#buffer.push(message)) void this.#subscription.cancel(overrun());
   }
 
   /** @internal */
   interrupted(): void {
-    if (!this.#subscription.noAck) this.#buffer.clear();
+    if (!this.#subscription.noAck) this.#takeWaiting();
     this.#endPauses();
   }
 
@@ -151,9 +157,20 @@ export class Consumer implements SubscriptionSink {
   async #stop(error?: PosthornError): Promise<void> {
     const cancelled = this.#subscription.cancel(error);
     // After the request to cancel has left: before it, the broker would send them straight back.
-    for (const message of this.#buffer.clear()) if (!message.settled) message.release();
+    for (const message of this.#takeWaiting()) if (!message.settled) message.release();
     this.#endPauses();
     await cancelled;
+  }
+
+  /** Removes and returns all whose handler has not been started. */
+  #takeWaiting(): ReceivedMessage[] {
+    return [...this.#next.clear(), ...(this.#groups?.clear() ?? []), ...this.#buffer.clear()];
+  }
+
+  #begin(message: ReceivedMessage): void {
+    const { groupBy } = this.#subscription;
+    if (groupBy !== undefined) this.#groups ??= new GroupOrder(groupBy);
+    if (this.#groups === undefined || this.#groups.begin(message)) this.#run(message);
   }
 
   #run(message: ReceivedMessage): void {
@@ -176,7 +193,7 @@ export class Consumer implements SubscriptionSink {
   #succeeded(message: ReceivedMessage): void {
     this.#failuresInARow = 0;
     if (!message.settled) message.ack();
-    this.#finished();
+    this.#finished(message);
   }
 
   #failed(message: ReceivedMessage, error: unknown): void {
@@ -185,12 +202,12 @@ export class Consumer implements SubscriptionSink {
     const outcome = this.#outcome(message, error);
     if (message.settled || message.stale || outcome === "leave") {
       message.leave();
-      this.#finished();
+      this.#finished(message);
     } else if (outcome === "requeue") this.#pause(message, error);
     else {
       if (outcome === "ack") message.ack();
       else message.reject({ reason: reasonOf(error) });
-      this.#finished();
+      this.#finished(message);
     }
   }
 
@@ -224,13 +241,22 @@ export class Consumer implements SubscriptionSink {
   #endPause(message: ReceivedMessage, error: unknown): void {
     this.#paused.delete(message);
     if (!message.settled) message.requeue({ reason: reasonOf(error) });
-    this.#finished();
+    this.#finished(message);
   }
 
-  #finished(): void {
+  #finished(message: ReceivedMessage): void {
     this.#running--;
+    if (this.#groups !== undefined) this.#letGroupGoOn(this.#groups, message);
     this.#runBuffered();
     this.#closeIfIdle();
+  }
+
+  #letGroupGoOn(groups: GroupOrder, message: ReceivedMessage): void {
+    // What comes behind a message that comes again comes again, too.
+    if (message.wentBack)
+      for (const behind of groups.takeBehind(message)) if (!behind.settled) behind.release();
+    const next = groups.next(message);
+    if (next !== undefined) this.#next.push(next);
   }
 
   #runBuffered(): void {
@@ -238,9 +264,14 @@ export class Consumer implements SubscriptionSink {
     if (this.#looping) return;
     this.#looping = true;
     while (this.#running < this.#concurrency) {
+      const next = this.#next.shift();
+      if (next !== undefined) {
+        this.#run(next);
+        continue;
+      }
       const message = this.#buffer.shift();
       if (message === undefined) break;
-      this.#run(message);
+      this.#begin(message);
     }
     this.#looping = false;
   }

@@ -44,6 +44,7 @@ export class ReceivedMessage extends EnvelopeView {
   private readonly delivery: number;
   private held: HeldMessages | undefined;
   private late = false;
+  private back = false;
   private readonly told: Uint8Array | undefined;
   private read: DeliveryHistory | undefined;
   private done: boolean;
@@ -171,9 +172,15 @@ export class ReceivedMessage extends EnvelopeView {
     this.held?.leave(this.delivery);
   }
 
+  /** @internal It is in its queue again. */
+  get wentBack(): boolean {
+    return this.back;
+  }
+
   /** @internal The broker has taken it back. */
   expire(): void {
     this.late = true;
+    this.back = true;
     this.done = true;
   }
 
@@ -195,6 +202,7 @@ export class ReceivedMessage extends EnvelopeView {
   private settle(outcome: Outcome, detail?: SettleDetail): void {
     this.assertUnsettled();
     this.done = true;
+    this.back = outcome === "requeue" || outcome === "release";
     this.held?.remove(this.delivery);
     this.session.settle(this.consumer, this.delivery, outcome, detail);
   }

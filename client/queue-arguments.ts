@@ -46,12 +46,19 @@ export interface QueueArguments {
   readonly maxPriority?: number;
   /** One consumer at a time gets messages, the others stand by. Default false. */
   readonly singleActiveConsumer?: boolean;
-  /** Messages with the same group key go to one consumer at a time, in order. Default: no groups. */
+  /**
+   * Messages with the same group key go to one consumer at a time, in order; the groups go in parallel. Not together with
+   * `maxPriority`. Default: no groups.
+   */
   readonly messageGroups?: {
-    /** Where a message's group key is. */
-    readonly by: "routingKey" | "header" | "property";
-    /** Name of the header or property. */
+    /** Where a message's group key is. Default `header`. */
+    readonly by?: "routingKey" | "header" | "property";
+    /** Name of the header or property. Default `group`, for a header. */
     readonly name?: string;
+    /** Most messages of one group that are unsettled at a time. Default 1: each comes when the one before is settled. */
+    readonly maxUnsettled?: number;
+    /** Most ready messages that are looked at to find some that can be delivered. Default 1000. */
+    readonly lookAhead?: number;
   };
   /** Milliseconds that a delivery may stay unsettled before the message comes back. Default: for ever. */
   readonly ackTimeout?: number;

@@ -1,5 +1,6 @@
 import { PosthornError } from "../protocol/errors.ts";
 import type { Reply } from "../protocol/frames.ts";
+import type { GroupBy } from "../protocol/group-key.ts";
 import type { Headers } from "../protocol/header-value.ts";
 import { argumentsContent } from "./arguments-content.ts";
 import { callListener } from "./call-listener.ts";
@@ -113,6 +114,7 @@ export class Subscription implements DeliveryTarget {
   #isActive = false;
   /** If messages have to be settled in time. */
   #held: HeldMessages | undefined;
+  #groupBy: GroupBy | undefined;
   #dropped = 0;
   #interruptedAt: number | undefined;
   #retryTimer: unknown;
@@ -156,6 +158,11 @@ export class Subscription implements DeliveryTarget {
   /** Messages that the broker has dropped in favour of newer ones. */
   get dropped(): number {
     return this.#dropped;
+  }
+
+  /** Where the group key of messages is, if the queue has groups. */
+  get groupBy(): GroupBy | undefined {
+    return this.#groupBy;
   }
 
   /** For what has been delivered and cannot be handed out yet. */
@@ -281,6 +288,7 @@ export class Subscription implements DeliveryTarget {
     this.#consumerTag = reply.consumerTag;
     this.#prefetch = reply.prefetch;
     this.#held = this.#heldMessages(session, reply);
+    this.#groupBy = reply.messageGroups;
     session.addTarget(reply.consumer, this);
     this.#enter("active");
     this.#resolveFirstStart();

@@ -106,10 +106,24 @@ export const queueArguments = {
   messageGroups: optional(
     object(
       {
-        by: oneOf(["routingKey", "header", "property"], "Where a message's group key is."),
-        name: name("Name of the header or property."),
+        by: optional(
+          oneOf(["routingKey", "header", "property"], 'Where a message\'s group key is. Default "header".'),
+        ),
+        name: name(
+          "Name of the header or property. Default `group`, for a header. Properties: `contentType`, `contentEncoding`, `correlationId`, `replyTo`, `messageId`, `type`, `userId`, `appId`.",
+        ),
+        maxUnsettled: amount(
+          1,
+          65_535,
+          "Most messages of one group that are unsettled at a time. Default 1: each comes when the one before is settled.",
+        ),
+        lookAhead: amount(
+          1,
+          1_000_000,
+          "Most ready messages that are looked at to find some that can be delivered. Default 1000.",
+        ),
       },
-      "Messages with the same group key go to one consumer at a time, in order. Default: no groups.",
+      "Messages with the same group key go to one consumer at a time, in order. Not together with `maxPriority`. Default: no groups.",
     ),
   ),
   ackTimeout: milliseconds(
@@ -161,5 +175,6 @@ export type ArgumentKind = keyof typeof argumentTables;
 export type ArgumentsOf<K extends ArgumentKind> = InferFields<(typeof argumentTables)[K]>;
 export type ExchangeArguments = ArgumentsOf<"exchange">;
 export type HashOn = NonNullable<ExchangeArguments["hashOn"]>;
+export type MessageGroups = NonNullable<ArgumentsOf<"queue">["messageGroups"]>;
 export type QueueArguments = ArgumentsOf<"queue">;
 export type ConsumerArguments = ArgumentsOf<"consumer">;

@@ -344,6 +344,15 @@ export const requests = {
       ackTimeout: optional(
         number("Milliseconds in which a delivery has to be settled or touched. Missing: no limit."),
       ),
+      messageGroups: optional(
+        object(
+          {
+            by: oneOf(["routingKey", "header", "property"], "Where it is."),
+            name: optional(name("Name of the header or property.")),
+          },
+          "Where the group key of the queue's messages is, if it has `messageGroups`: those with the same key have to be handled one after the other.",
+        ),
+      ),
       active: flag(
         "Whether this is the consumer that gets messages. Only for queues with `singleActiveConsumer`; later changes come as `consumer.active`.",
       ),

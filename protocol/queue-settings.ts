@@ -1,5 +1,7 @@
 import { argumentConflict, readArguments } from "./argument-check.ts";
-import type { QueueArguments } from "./arguments.ts";
+import type { MessageGroups, QueueArguments } from "./arguments.ts";
+import { textProperties } from "./envelope.ts";
+import type { GroupBy } from "./group-key.ts";
 import type { Headers } from "./header-value.ts";
 
 /** What a queue's arguments come to, every default filled in. Times are milliseconds; `Infinity`: no limit. */
@@ -14,7 +16,7 @@ export interface QueueSettings {
   readonly retry: RetrySettings | undefined;
   readonly maxPriority: number;
   readonly singleActiveConsumer: boolean;
-  readonly messageGroups: QueueArguments["messageGroups"];
+  readonly messageGroups: GroupSettings | undefined;
   readonly ackTimeout: number;
   /** `undefined`: the broker's default. */
   readonly prefetchBytes: number | undefined;
@@ -26,6 +28,7 @@ export type DeadLetterTarget =
   /** Without a routing key: the one that the message was published with. */
   { readonly exchange: string; readonly routingKey: string | undefined } | { readonly queue: string };
 
+export type GroupSettings = GroupBy & Required<Pick<MessageGroups, "maxUnsettled" | "lookAhead">>;
 export type RetrySettings = Required<NonNullable<QueueArguments["retry"]>>;
 export type CircuitBreakerSettings = Required<NonNullable<QueueArguments["circuitBreaker"]>>;
 
@@ -52,13 +55,14 @@ export function queueSettings(table: Headers): QueueSettings {
   const args = readArguments("queue", table);
   if (Object.keys(args).length === 0) return plainQueue;
   checkTogether(args);
-  const { deadLetterExchange, deadLetterRoutingKey, deadLetterQueue, retry, circuitBreaker, ...others } =
-    args;
+  const { deadLetterExchange, deadLetterRoutingKey, deadLetterQueue, ...others } = args;
+  const { retry, messageGroups, circuitBreaker } = args;
   return Object.freeze({
     ...plainQueue,
     ...others,
     deadLetter: deadLetterTarget(args),
     retry: retry && retrySettings(retry),
+    messageGroups: messageGroups && groupSettings(messageGroups),
     circuitBreaker: circuitBreaker && {
       failureRate: 0.5,
       minimum: 20,
@@ -84,6 +88,23 @@ function retrySettings({
   return { initialDelay, multiplier, maxDelay, jitter };
 }
 
+function groupSettings({
+  by = "header",
+  name = by === "header" ? "group" : undefined,
+  maxUnsettled = 1,
+  lookAhead = 1000,
+}: MessageGroups): GroupSettings {
+  return { by, ...(name !== undefined && { name }), maxUnsettled, lookAhead };
+}
+
+/** What is wrong with where the group key is to be found. */
+function groupByProblem({ by = "header", name }: MessageGroups): string | undefined {
+  if (by === "routingKey" && name !== undefined) return 'takes no name with by "routingKey"';
+  if (by !== "property" || (textProperties as readonly (string | undefined)[]).includes(name))
+    return undefined;
+  return `needs the name of a property; these can be keys: ${textProperties.join(", ")}`;
+}
+
 /** The rules that concern more than one argument. */
 function checkTogether(args: QueueArguments): void {
   const conflict = (argument: string, problem: string) => argumentConflict("queue", argument, problem);
@@ -96,6 +117,10 @@ function checkTogether(args: QueueArguments): void {
     throw conflict("overflow", "needs maxLength or maxBytes");
   if (overflow === "dead-letter" && deadLetterTarget(args) === undefined)
     throw conflict("overflow", 'needs deadLetterExchange or deadLetterQueue to be "dead-letter"');
+  const groupProblem = args.messageGroups && groupByProblem(args.messageGroups);
+  if (groupProblem !== undefined) throw conflict("messageGroups", groupProblem);
+  if (args.messageGroups !== undefined && args.maxPriority)
+    throw conflict("messageGroups", "does not go together with maxPriority");
   if (retry?.maxDelay !== undefined && retry.maxDelay < (retry.initialDelay ?? 1000))
     throw conflict("retry.maxDelay", "is shorter than retry.initialDelay");
 }

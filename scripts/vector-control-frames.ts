@@ -185,6 +185,15 @@ export const controlVectors: readonly ControlVector[] = [
     "queue.consume",
     ok(6, { consumer: 1, consumerTag: "amq.ctag-1", prefetch: 100, ackTimeout: 30_000 }),
   ),
+  answer(
+    "queue.consume",
+    ok(6, {
+      consumer: 1,
+      consumerTag: "amq.ctag-1",
+      prefetch: 100,
+      messageGroups: { by: "header", name: "customer" },
+    }),
+  ),
   client("consumer.touch", { type: "consumer.touch", id: 16, consumer: 1, first: 3, last: 40 }),
   client("consumer.touch: without a range", { type: "consumer.touch", id: 16, consumer: 1 }, false),
   answer("consumer.touch", ok(16, { touched: 21 })),

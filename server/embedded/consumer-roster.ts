@@ -1,4 +1,5 @@
 import type { Consumer } from "./consumer.ts";
+import type { MessageGroups } from "./message-groups.ts";
 
 /** Consumers of one priority, in the order in which they came. */
 interface Level {
@@ -104,8 +105,8 @@ export class ConsumerRoster {
     return this.#all.splice(0);
   }
 
-  /** The next consumer that can take a message. */
-  next(): Consumer | undefined {
+  /** The next consumer that can take a message; with groups one for which there is one. */
+  next(groups?: MessageGroups): Consumer | undefined {
     const served = this.#served;
     for (let i = 0; i < served.length; i++) {
       const level = served[i]!;
@@ -113,7 +114,7 @@ export class ConsumerRoster {
       for (let tried = 0; tried < consumers.length; tried++) {
         if (level.turn >= consumers.length) level.turn = 0;
         const consumer = consumers[level.turn++]!;
-        if (consumer.canTake()) return consumer;
+        if ((groups === undefined || groups.hasFor(consumer)) && consumer.canTake()) return consumer;
       }
     }
     return undefined;

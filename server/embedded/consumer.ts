@@ -1,3 +1,4 @@
+import type { GroupBy } from "../../protocol/group-key.ts";
 import type { DeliverySink, SubscribeOptions, Subscription } from "../engine/engine.ts";
 import type { Entry } from "./entry.ts";
 import type { Holder } from "./holder.ts";
@@ -60,6 +61,10 @@ export class Consumer implements Subscription, Holder {
 
   get attachedTo(): Queue {
     return this.#queue;
+  }
+
+  get messageGroups(): GroupBy | undefined {
+    return this.#queue.settings.messageGroups;
   }
 
   get isCancelled(): boolean {

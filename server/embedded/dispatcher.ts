@@ -1,6 +1,7 @@
 import type { Delivery } from "../engine/engine.ts";
 import type { Consumer } from "./consumer.ts";
 import type { Entry } from "./entry.ts";
+import type { MessageGroups } from "./message-groups.ts";
 import type { Queue } from "./queue.ts";
 
 /** Most messages and bytes that one queue hands out before the other queues have their turn. */
@@ -58,9 +59,11 @@ export class Dispatcher {
   /** Returns whether the turn ended although more could be delivered. */
   #turn(queue: Queue): boolean {
     if (queue.isPaused || queue.damage !== undefined) return false;
+    const { groups } = queue;
     let bytes = 0;
     for (let count = 0; count < turnMessages && bytes < turnBytes; count++) {
-      const consumer = queue.readyCount === 0 ? undefined : queue.consumers.next();
+      if (groups !== undefined && queue.damage === undefined) this.#lookAhead(queue, groups);
+      const consumer = queue.readyCount === 0 ? undefined : queue.consumers.next(groups);
       const entry = consumer === undefined ? undefined : this.#take(queue, consumer);
       if (consumer === undefined || entry === undefined) {
         this.#deliver(queue);
@@ -85,10 +88,23 @@ export class Dispatcher {
     try {
       return queue.take(consumer);
     } catch (error) {
-      queue.damage = error;
-      this.#options.onDamage(queue, error);
+      this.#damaged(queue, error);
       return undefined;
     }
+  }
+
+  /** What cannot be looked at because of damage does not hold back what has been. */
+  #lookAhead(queue: Queue, groups: MessageGroups): void {
+    try {
+      groups.fill();
+    } catch (error) {
+      this.#damaged(queue, error);
+    }
+  }
+
+  #damaged(queue: Queue, error: unknown): void {
+    queue.damage = error;
+    this.#options.onDamage(queue, error);
   }
 
   #deliver(queue: Queue): void {
@@ -96,11 +112,18 @@ export class Dispatcher {
       if (consumer.isCancelled) this.#takeBack(queue, consumer.batch);
       else {
         consumer.sink.deliver(consumer.batch as readonly Delivery[]);
-        if (consumer.options.noAck) for (const entry of consumer.batch) queue.finish(entry);
+        if (consumer.options.noAck) this.#settle(queue, consumer.batch);
       }
       consumer.batch.length = 0;
     }
     this.#served.length = 0;
+  }
+
+  /** What needs no ack is done with when it is sent. */
+  #settle(queue: Queue, entries: readonly Entry[]): void {
+    for (const entry of entries) queue.finish(entry);
+    // Their groups may go on.
+    if (queue.groups !== undefined) this.wake(queue);
   }
 
   /** A receiver served before has ended this subscription: what it was about to get, nobody has had. */

@@ -534,6 +534,7 @@ export class EmbeddedEngine implements Engine {
   #take(queue: Queue, holder: Holder | undefined): Entry | undefined {
     if (queue.damage === undefined) {
       try {
+        queue.groups?.fill();
         return queue.take(holder);
       } catch (error) {
         queue.damage = error;

@@ -3,6 +3,7 @@ import { encodeNote } from "./entry-note.ts";
 import type { Holder } from "./holder.ts";
 import type { Lane } from "./lane.ts";
 import type { Message } from "./message.ts";
+import type { MessageGroup } from "./message-group.ts";
 import type { Queue } from "./queue.ts";
 import { entryFlags } from "./store/store.ts";
 
@@ -30,6 +31,8 @@ export class Entry implements Delivery {
   holder: Holder | undefined;
   /** What happened to the message before it came here, and why it came back: see `encodeHistory`. */
   history: Uint8Array | undefined;
+  /** With `messageGroups`: its group, from when it was looked at first. */
+  group: MessageGroup | undefined;
   readonly lane: Lane;
   readonly message: Message;
   readonly seq: number;

@@ -10,6 +10,7 @@ import type { Binding } from "./exchange.ts";
 import type { Holder } from "./holder.ts";
 import { Lane, type LaneHost } from "./lane.ts";
 import type { Message } from "./message.ts";
+import { MessageGroups } from "./message-groups.ts";
 import type { PulledMessages } from "./pulled-messages.ts";
 import type { QueueCounters, QueueId } from "./store/store.ts";
 
@@ -43,6 +44,8 @@ export class Queue {
   isAwake = false;
   /** Who takes messages one by one. Used where these have to be settled in time. */
   pullers = new WeakMap<LeaseSink, PulledMessages>();
+  /** With `messageGroups`: what is next is taken off the lane by these. */
+  groups: MessageGroups | undefined;
 
   readonly #host: QueueHost;
   readonly #lane: Lane;
@@ -60,6 +63,7 @@ export class Queue {
     this.owner = owner;
     this.#host = host;
     this.#lane = new Lane(id, this, host);
+    this.#group();
   }
 
   /** Takes over what an earlier run of the broker has written. */
@@ -86,11 +90,12 @@ export class Queue {
     // What is taken from now on has the time that holds now.
     this.pullers = new WeakMap();
     this.consumers.setSingle(settings.singleActiveConsumer);
+    this.#group();
     this.#host.wake(this);
   }
 
   get readyCount(): number {
-    return this.#lane.ready.length;
+    return this.#lane.ready.length + (this.groups?.waiting ?? 0);
   }
 
   get unsettledCount(): number {
@@ -132,7 +137,7 @@ export class Queue {
    * @throws StoreError if it cannot be read back from disk.
    */
   take(holder: Holder | undefined): Entry | undefined {
-    const entry = this.#lane.ready.take();
+    const entry = this.groups === undefined ? this.#lane.ready.take() : this.groups.take(holder);
     if (entry === undefined) return undefined;
     entry.state = "unsettled";
     this.#unsettled++;
@@ -145,19 +150,22 @@ export class Queue {
   undoTake(entry: Entry): void {
     if (!this.#leaveHolder(entry)) return;
     entry.state = "ready";
-    entry.lane.ready.putBack(entry);
+    if (this.groups === undefined) entry.lane.ready.putBack(entry);
+    else this.groups.undoTake(entry);
   }
 
   /** A message that was handed out is done with. */
   finish(entry: Entry): void {
     if (!this.#leaveHolder(entry)) return;
     entry.lane.end(entry);
+    this.groups?.finish(entry);
   }
 
   /** A message that was handed out is not wanted: it goes to the dead-letter target, if there is one. */
   reject(entry: Entry, reason?: NackReason): void {
     if (!this.#leaveHolder(entry)) return;
     this.#host.deadLetters.move(entry, "rejected", reason);
+    this.groups?.finish(entry);
   }
 
   /** A message that was handed out goes back to its place. Released, it was not looked at, and that is no attempt. */
@@ -173,19 +181,32 @@ export class Queue {
       entry.history = withNackReason(entry.history, detail.reason);
       entry.lane.noted(entry);
     }
-    entry.lane.ready.putBack(entry);
+    if (this.groups === undefined) entry.lane.ready.putBack(entry);
+    else this.groups.putBack(entry);
   }
 
   /** Deletes every ready message, readable or not, and says how many there were. */
   purge(): number {
     this.damage = undefined;
-    return this.#lane.purge();
+    const waiting = this.groups?.clear() ?? [];
+    for (const entry of waiting) this.#lane.end(entry);
+    return waiting.length + this.#lane.purge();
   }
 
   /** The queue has gone, and all its messages with it. Those handed out can still be settled, to no effect. */
   delete(): void {
     this.deleted = true;
+    this.groups?.clear();
     this.#lane.delete();
+  }
+
+  #group(): void {
+    const { messageGroups } = this.#settings;
+    if (messageGroups !== undefined && this.groups?.change(messageGroups)) return;
+    const { ready } = this.#lane;
+    for (const entry of this.groups?.clear() ?? []) ready.putBack(entry);
+    this.groups =
+      messageGroups && new MessageGroups(messageGroups, ready, this.#host.memory, this.#unsettled);
   }
 
   #leaveHolder(entry: Entry): boolean {

@@ -1,6 +1,7 @@
 import type { SettleDetail } from "../../protocol/delivery-history.ts";
 import type { TextProperty } from "../../protocol/envelope.ts";
 import type { ErrorCode } from "../../protocol/errors.ts";
+import type { GroupBy } from "../../protocol/group-key.ts";
 import type { Headers } from "../../protocol/header-value.ts";
 
 /**
@@ -274,6 +275,8 @@ export interface Subscription {
   readonly prefetchBytes: number;
   /** Milliseconds that a delivery may stay unsettled: what holds. `Infinity`: for ever. */
   readonly ackTimeout: number;
+  /** Where the group key of the queue's messages is, if it has groups. */
+  readonly messageGroups: GroupBy | undefined;
   /** Deliveries may (again) be made. */
   resume(): void;
   /** No delivery follows this call. Deliveries made stay unsettled. */

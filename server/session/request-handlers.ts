@@ -1,5 +1,6 @@
 import { PosthornError } from "../../protocol/errors.ts";
 import type { Reply, RequestFrame, RequestType } from "../../protocol/frames.ts";
+import type { GroupBy } from "../../protocol/group-key.ts";
 import type { Subscription } from "../engine/engine.ts";
 import type { SessionContext } from "./session-context.ts";
 
@@ -111,7 +112,7 @@ export const requestHandlers: { readonly [T in HandledRequest]: Handler<T> } = {
       throw error;
     }
     consumer.attach(subscription);
-    const { prefetchBytes, ackTimeout } = subscription;
+    const { prefetchBytes, ackTimeout, messageGroups } = subscription;
     const { number, tag: consumerTag, isActive } = consumer;
     const prefetch = broker.prefetchFor(frame.prefetch);
     const reply = {
@@ -120,6 +121,7 @@ export const requestHandlers: { readonly [T in HandledRequest]: Handler<T> } = {
       prefetch,
       ...(!noAck && { prefetchBytes }),
       ...(ackTimeout !== Number.POSITIVE_INFINITY && { ackTimeout }),
+      ...(messageGroups !== undefined && { messageGroups: groupBy(messageGroups) }),
       ...(isActive !== undefined && { active: isActive }),
     };
     return { reply, after: () => consumer.announced(isActive) };
@@ -136,6 +138,11 @@ export const requestHandlers: { readonly [T in HandledRequest]: Handler<T> } = {
     return { reply: {} };
   },
 };
+
+/** Of the argument `messageGroups`, what a consumer has to know. */
+function groupBy({ by, name }: GroupBy): GroupBy {
+  return name === undefined ? { by } : { by, name };
+}
 
 function queueOf({ lastQueue }: SessionContext, asked: string | undefined): string {
   const queue = asked || lastQueue;

@@ -45,6 +45,53 @@ describe("deadLetterExchange and deadLetterQueue", () => {
     }));
 });
 
+describe("messageGroups", () => {
+  async function send(client: RawClient, ...names: string[]): Promise<void> {
+    for (const text of names) {
+      await client.confirmed({ routingKey: "q", text, properties: { headers: { group: text[0] } } });
+    }
+  }
+
+  test("turned on, hold for all messages once those that are out have been settled", () =>
+    withBroker(async ({ raw }) => {
+      const client = await raw();
+      await client.must("queue.declare", { queue: "q" });
+      await send(client, "a1", "a2", "a3", "a4", "b1");
+      await client.must("queue.consume", { queue: "q", prefetch: 2 });
+      await client.deliveries(1, 2);
+      await change(client, { messageGroups: {} });
+      client.settle(1, 2, 2, "requeue");
+      await client.barrier();
+      expect(client.of("deliver")).toHaveLength(2);
+      client.settle(1, 1, 1, "ack");
+      expect(texts(await client.deliveries(1, 2))).toEqual(["a2", "b1"]);
+      client.settle(1, 3, 3, "ack");
+      expect(texts(await client.deliveries(1, 1))).toEqual(["a3"]);
+    }));
+
+  test("turned off, or with another number at a time, hold at once, and the order stays", () =>
+    withBroker(async ({ raw }) => {
+      const client = await raw();
+      await client.must("queue.declare", { queue: "q", arguments: { messageGroups: {} } });
+      await send(client, "a1", "a2", "a3", "a4", "a5");
+      await client.must("queue.consume", { queue: "q" });
+      expect(texts(await client.deliveries(1, 1))).toEqual(["a1"]);
+      await change(client, { messageGroups: { maxUnsettled: 3 } });
+      expect(texts(await client.deliveries(1, 2))).toEqual(["a2", "a3"]);
+      await client.barrier();
+      expect(client.of("deliver")).toHaveLength(3);
+      await change(client, {});
+      expect(texts(await client.deliveries(1, 2))).toEqual(["a4", "a5"]);
+      client.settle(1, 2, 2, "requeue");
+      expect(texts(await client.deliveries(1, 1))).toEqual(["a2"]);
+      await client.must("queue.purge", { queue: "q" });
+      client.settle(1, 1, 6, "ack");
+      await client.barrier();
+      expect(client.of("error")).toEqual([]);
+      expect(await ready(client, "q")).toBe(0);
+    }));
+});
+
 describe("ackTimeout", () => {
   test("holds for consumers that start from then on, and for messages that are taken from then on", async () => {
     const clock = new ManualTime();

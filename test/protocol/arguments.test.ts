@@ -86,7 +86,8 @@ describe("an argument", () => {
     ["retry.jitter", { retry: { jitter: 2 } }, "a number from 0 to 1"],
     ["maxPriority", { maxPriority: 256 }, "a whole number from 0 to 255"],
     ["singleActiveConsumer", { singleActiveConsumer: 1 }, "true or false"],
-    ["messageGroups", { messageGroups: {} }, "an object of by, name, with at least by"],
+    ["messageGroups", { messageGroups: "customer" }, "an object of by, name, maxUnsettled, lookAhead"],
+    ["messageGroups.by", { messageGroups: { by: "body" } }, 'one of "routingKey", "header", "property"'],
     ["circuitBreaker.failureRate", { circuitBreaker: { failureRate: 50 } }, "a number from 0 to 1"],
   ])("%s as in %o is refused, and what is allowed is said", (argument, args, allowed) => {
     const { code, message, details } = refusal(args);
@@ -121,6 +122,17 @@ describe("an argument", () => {
       'needs deadLetterExchange or deadLetterQueue to be "dead-letter"',
     ],
     ["retry.maxDelay", { retry: { maxDelay: 10 } }, "is shorter than retry.initialDelay"],
+    [
+      "messageGroups",
+      { messageGroups: { by: "routingKey", name: "k" } },
+      'takes no name with by "routingKey"',
+    ],
+    [
+      "messageGroups",
+      { messageGroups: { by: "property", name: "priority" } },
+      "needs the name of a property; these can be keys: contentType, contentEncoding, correlationId, replyTo, messageId, type, userId, appId",
+    ],
+    ["messageGroups", { messageGroups: {}, maxPriority: 5 }, "does not go together with maxPriority"],
   ])("%s as in %o does not go with the others, and that is said", (argument, args, problem) => {
     const { code, message, details } = refusal(args);
     expect(code).toBe("invalid-argument");

@@ -188,6 +188,7 @@ test("what a session was given after it ended goes back to where it came from", 
     queue: "q",
     prefetchBytes: 1,
     ackTimeout: Number.POSITIVE_INFINITY,
+    messageGroups: undefined,
     resume: () => expect.unreachable(),
     cancel: () => void cancelled++,
   });

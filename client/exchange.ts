@@ -1,9 +1,10 @@
-import type { TextProperty } from "../protocol/envelope.ts";
 import type { Headers } from "../protocol/header-value.ts";
 import { argumentsContent } from "./arguments-content.ts";
 import { type BindOptions, bindingTerms } from "./binding.ts";
 import type { Body } from "./body.ts";
 import type { Connection } from "./connection.ts";
+import { type EffectiveArguments, effectiveArgumentsFrom } from "./effective-arguments.ts";
+import type { ExchangeArguments } from "./exchange-arguments.ts";
 import type { OnMismatch } from "./on-mismatch.ts";
 import type { PublishReceipt } from "./publish.ts";
 import type { PublishOptions } from "./publish-encoder.ts";
@@ -11,7 +12,7 @@ import type { PublishOptions } from "./publish-encoder.ts";
 /** The types that the protocol has; a broker may know more. */
 export type ExchangeType = "direct" | "fanout" | "topic" | "headers" | "consistent-hash" | "random";
 
-export interface ExchangeDeclaration {
+export interface ExchangeDeclaration extends ExchangeArguments {
   readonly type: ExchangeType | (string & {});
   /** Survives a restart of the broker. Default true. */
   readonly durable?: boolean;
@@ -19,13 +20,6 @@ export interface ExchangeDeclaration {
   readonly autoDelete?: boolean;
   /** Only reached through other exchanges: what is published to it is refused with `access-refused`. Default false. */
   readonly internal?: boolean;
-  /**
-   * Name of the exchange that gets what matches no binding of this one. It may be declared later; while it is not there, such
-   * messages are dropped.
-   */
-  readonly alternateExchange?: string;
-  /** What a `consistent-hash` exchange goes by. Default: the routing key. */
-  readonly hashOn?: HashOn;
   /** What happens if the exchange is there and differs. Default `fail`. */
   readonly onMismatch?: OnMismatch;
   /** Arguments by their names, for what a newer broker knows. */
@@ -33,14 +27,19 @@ export interface ExchangeDeclaration {
   readonly signal?: AbortSignal;
 }
 
-/**
- * What a `consistent-hash` exchange finds the way by. Messages without the header or property all go the same way. The
- * routing key of a binding to it is its weight, a whole number from 1 to 1000: `queue.bind(exchange, "1")`.
- */
-export type HashOn =
-  | { readonly by: "routingKey" }
-  | { readonly by: "header"; readonly name: string }
-  | { readonly by: "property"; readonly name: TextProperty };
+/** What an exchange is like. */
+export interface ExchangeStatus {
+  readonly name: string;
+  readonly type: ExchangeType | (string & {});
+  readonly durable: boolean;
+  readonly autoDelete: boolean;
+  readonly internal: boolean;
+  /** Bindings that lead from it. */
+  readonly bindings: number;
+  /** Name of the policy that is in force. */
+  readonly policy: string | undefined;
+  readonly effectiveArguments: EffectiveArguments<ExchangeArguments>;
+}
 
 /** A handle of an exchange. Making one costs nothing and asks nothing of the broker. */
 export class Exchange {
@@ -89,6 +88,18 @@ export class Exchange {
   async check(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
     const content = { exchange: this.name, passive: true };
     await this.#connection.request("exchange.declare", content, { ...options, repeatable: true });
+  }
+
+  /** What the exchange is like. @throws PosthornError `not-found`, … */
+  async status(options: { readonly signal?: AbortSignal } = {}): Promise<ExchangeStatus> {
+    const content = { exchange: this.name };
+    const reply = await this.#connection.request("exchange.status", content, {
+      ...options,
+      repeatable: true,
+    });
+    const { exchange: name, exchangeType: type, durable, autoDelete, internal, bindings, policy } = reply;
+    const effectiveArguments = effectiveArgumentsFrom<ExchangeArguments>(reply.effectiveArguments);
+    return { name, type, durable, autoDelete, internal, bindings, policy, effectiveArguments };
   }
 
   /**

@@ -2,6 +2,7 @@
 import type { Connection } from "./connection.ts";
 import type { BlockedNotice, ConnectionState, PosthornEvents } from "./events.ts";
 import { Exchange } from "./exchange.ts";
+import { Policies } from "./policies.ts";
 import { Queue } from "./queue.ts";
 import { QueueName } from "./queue-name.ts";
 
@@ -9,12 +10,15 @@ import { QueueName } from "./queue-name.ts";
 export class Posthorn {
   /** The exchange that every queue is bound to by its own name. */
   readonly defaultExchange: Exchange;
+  /** Arguments for queues and exchanges by their names. */
+  readonly policies: Policies;
   readonly #connection: Connection;
 
   /** @internal */
   constructor(connection: Connection) {
     this.#connection = connection;
     this.defaultExchange = new Exchange(connection, "");
+    this.policies = new Policies(connection);
   }
 
   get state(): ConnectionState {

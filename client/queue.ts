@@ -4,6 +4,7 @@ import { type BindOptions, bindingTerms } from "./binding.ts";
 import type { Body } from "./body.ts";
 import type { Connection } from "./connection.ts";
 import { type ConsumeOptions, Consumer, type MessageHandler } from "./consumer.ts";
+import { type EffectiveArguments, effectiveArgumentsFrom } from "./effective-arguments.ts";
 import { type Exchange, nameOf } from "./exchange.ts";
 import type { ReceivedMessage } from "./message.ts";
 import { MessageStream, type StreamOptions } from "./message-stream.ts";
@@ -47,6 +48,10 @@ export interface QueueStatus {
   readonly activeConsumer: string | undefined;
   /** Deliveries are stopped by `pause`. */
   readonly paused: boolean;
+  /** Name of the policy that is in force. */
+  readonly policy: string | undefined;
+  /** What holds of arguments, policy and defaults. */
+  readonly effectiveArguments: EffectiveArguments<QueueArguments>;
 }
 
 /** A handle of a queue. Making one costs nothing and asks nothing of the broker. */
@@ -115,8 +120,9 @@ export class Queue {
   async status(options: { readonly signal?: AbortSignal } = {}): Promise<QueueStatus> {
     const content = { queue: this.name };
     const reply = await this.#connection.request("queue.status", content, { ...options, repeatable: true });
-    const { queue: name, ready, unsettled, consumers, activeConsumer, paused } = reply;
-    return { name, ready, unsettled, consumers, activeConsumer, paused };
+    const { queue: name, ready, unsettled, consumers, activeConsumer, paused, policy } = reply;
+    const effectiveArguments = effectiveArgumentsFrom<QueueArguments>(reply.effectiveArguments ?? {});
+    return { name, ready, unsettled, consumers, activeConsumer, paused, policy, effectiveArguments };
   }
 
   /**

@@ -56,6 +56,29 @@ const onMismatch = (immutable: string) =>
     ),
   );
 
+type EffectiveArgumentsJson = {
+  readonly [name: string]: { readonly value: unknown; readonly from: string };
+};
+const effectiveArguments = map<EffectiveArgumentsJson>(
+  "Every argument by its name, with the `value` that holds (`null`: none, or no limit) and `from` where: `declared`, `policy:` and the policy's name, or `default`.",
+);
+const policyFields = {
+  policy: string({ minLength: 1, maxLength: 255, description: "Name of the policy." }),
+  pattern: string({
+    minLength: 1,
+    maxLength: 255,
+    description:
+      "Names that it is for. `*` stands for any text, also none, and everything else for itself; the whole name has to match.",
+  }),
+  appliesTo: oneOf(["queues", "exchanges"], "What it is for."),
+};
+const policyPriority = integer({
+  minimum: -2_147_483_648,
+  maximum: 2_147_483_647,
+  description:
+    "Of the policies that match a name, the one with the highest is in force, and of equals the one whose name comes first. Default 0.",
+});
+
 /** A frame from the client that is answered by `ok` (or `welcome`) with the fields in `reply`, or by `error`. */
 function request<const F extends Fields, const R extends Fields>(description: string, fields: F, reply: R) {
   return { kind: "request", description, fields: { id, ...fields }, reply } as const;
@@ -185,6 +208,20 @@ export const requests = {
     },
     {},
   ),
+  "exchange.status": request(
+    "Says what an exchange is like.",
+    { exchange: name("Name of the exchange.") },
+    {
+      exchange: string({ description: "Name of the exchange." }),
+      exchangeType: string({ description: "Its type." }),
+      durable: boolean("Survives a restart of the broker."),
+      autoDelete: boolean("Goes when the last binding to it goes."),
+      internal: boolean("Only reached through other exchanges."),
+      bindings: count("Bindings that lead from it."),
+      policy: optional(string({ description: "Name of the policy that is in force." })),
+      effectiveArguments,
+    },
+  ),
   "exchange.bind": request(
     "Binds an exchange to another: what matches goes on through it. The same binding again is no error.",
     {
@@ -274,6 +311,8 @@ export const requests = {
         string({ description: "Tag of the active consumer of a queue with `singleActiveConsumer`." }),
       ),
       paused: boolean("Deliveries are stopped by `queue.pause`."),
+      policy: optional(string({ description: "Name of the policy that is in force." })),
+      effectiveArguments: optional(effectiveArguments),
     },
   ),
   "queue.bind": request(
@@ -371,6 +410,36 @@ export const requests = {
     "Stops a consumer: no delivery follows the `ok`. Its unsettled deliveries stay with the client and can be settled. One that does not exist is no error.",
     { consumer: number("Number of the consumer.") },
     {},
+  ),
+
+  "policy.set": request(
+    "Adds a policy, or replaces the one of that name: arguments for all queues or exchanges whose names match, those that are there and those to come. It is in force at once, and survives a restart of the broker.",
+    {
+      ...policyFields,
+      priority: optional(policyPriority),
+      arguments: optional(table('See "Arguments".')),
+    },
+    { inForce: count("Queues or exchanges that it is in force for.") },
+  ),
+  "policy.delete": request(
+    "Deletes a policy. Where it was in force, the next one that matches is, or none. One that does not exist is no error.",
+    { policy: name("Name of the policy.") },
+    {},
+  ),
+  "policy.list": request(
+    "Lists all policies.",
+    {},
+    {
+      policies: list(
+        object({
+          ...policyFields,
+          priority: policyPriority,
+          arguments: table('See "Arguments".'),
+          inForce: count("Queues or exchanges that it is in force for."),
+        }),
+        "By rank: of two that match a name, the one that is in force comes first.",
+      ),
+    },
   ),
 } as const;
 

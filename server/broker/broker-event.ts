@@ -25,6 +25,7 @@ export type BrokerEvent =
       readonly routingKey: string;
       readonly by: string;
     }
+  | { readonly type: "policy-set" | "policy-deleted"; readonly policy: string; readonly by: string }
   | {
       readonly type: "consumer-started";
       readonly queue: string;

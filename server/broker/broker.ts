@@ -7,7 +7,7 @@ import type { SettleDetail } from "../../protocol/delivery-history.ts";
 import { type EnvelopeHead, envelopeFlags, type TextProperty } from "../../protocol/envelope.ts";
 import { type ErrorCode, PosthornError } from "../../protocol/errors.ts";
 import type { Reply, RequestFrame, RequestType } from "../../protocol/frames.ts";
-import { headersFromJson } from "../../protocol/header-json.ts";
+import { headersFromJson, headersToJson } from "../../protocol/header-json.ts";
 import type { Headers } from "../../protocol/header-value.ts";
 import { writeTable } from "../../protocol/headers.ts";
 import { queueSettings } from "../../protocol/queue-settings.ts";
@@ -15,6 +15,7 @@ import type {
   Blocked,
   Delivery,
   DeliverySink,
+  EffectiveArguments,
   Engine,
   EngineCounts,
   ExchangeBinding,
@@ -119,6 +120,19 @@ export class Broker {
     return {};
   }
 
+  async exchangeStatus({ exchange: name }: Asked<"exchange.status">): Promise<Reply<"exchange.status">> {
+    assertNotDefaultExchange(name);
+    const report = await this.#engine.inspectExchange(name);
+    const { name: exchange, type: exchangeType, policy, effectiveArguments, ...facts } = report;
+    return {
+      exchange,
+      exchangeType,
+      ...facts,
+      ...(policy !== undefined && { policy }),
+      effectiveArguments: effectiveArgumentsToJson(effectiveArguments),
+    };
+  }
+
   async bindExchange(visitor: Visitor, asked: Asked<"exchange.bind">): Promise<Reply<"exchange.bind">> {
     const binding = this.#exchangeBinding(asked);
     assertRoutingKey(binding.routingKey);
@@ -193,8 +207,15 @@ export class Broker {
   }
 
   async queueStatus(visitor: Visitor, name: string): Promise<Reply<"queue.status">> {
-    const { name: queue, activeConsumer, ...counts } = await this.#engine.inspectQueue(name, visitor);
-    return { queue, ...counts, ...(activeConsumer !== undefined && { activeConsumer }) };
+    const report = await this.#engine.inspectQueue(name, visitor);
+    const { name: queue, activeConsumer, policy, effectiveArguments, ...counts } = report;
+    return {
+      queue,
+      ...counts,
+      ...(activeConsumer !== undefined && { activeConsumer }),
+      ...(policy !== undefined && { policy }),
+      effectiveArguments: effectiveArgumentsToJson(effectiveArguments),
+    };
   }
 
   async bindQueue(
@@ -224,6 +245,43 @@ export class Broker {
     await this.#engine.unbindQueue({ queue, exchange, routingKey, arguments: args }, visitor);
     this.#onEvent({ type: "queue-unbound", queue, exchange, routingKey, by: visitor.name });
     return {};
+  }
+
+  async setPolicy(visitor: Visitor, asked: Asked<"policy.set">): Promise<Reply<"policy.set">> {
+    const { policy, pattern, appliesTo, priority = 0 } = asked;
+    assertName("policy", policy);
+    assertName("pattern", pattern);
+    const args = this.#argumentsFrom(asked.arguments);
+    const kind = appliesTo === "queues" ? "queue" : "exchange";
+    assertBuilt(kind, args);
+    if (kind === "queue") queueSettings(args);
+    else readArguments(kind, args);
+    const inForce = await this.#engine.setPolicy({
+      name: policy,
+      pattern,
+      appliesTo,
+      priority,
+      arguments: args,
+    });
+    this.#onEvent({ type: "policy-set", policy, by: visitor.name });
+    return { inForce };
+  }
+
+  async deletePolicy(visitor: Visitor, { policy }: Asked<"policy.delete">): Promise<Reply<"policy.delete">> {
+    await this.#engine.deletePolicy(policy);
+    this.#onEvent({ type: "policy-deleted", policy, by: visitor.name });
+    return {};
+  }
+
+  async listPolicies(): Promise<Reply<"policy.list">> {
+    const policies = await this.#engine.listPolicies();
+    return {
+      policies: policies.map(({ name: policy, arguments: args, ...facts }) => ({
+        policy,
+        ...facts,
+        arguments: headersToJson(args),
+      })),
+    };
   }
 
   /** The prefetch that holds for what a client asked for: cut to the largest, 0 standing for that. */
@@ -438,4 +496,14 @@ class HeadPublication implements Publication {
 
 function queueReply({ name, messages, consumers }: QueueStatus): Reply<"queue.declare"> {
   return { queue: name, messageCount: messages, consumerCount: consumers };
+}
+
+function effectiveArgumentsToJson(
+  effective: EffectiveArguments,
+): Reply<"exchange.status">["effectiveArguments"] {
+  const entries = Object.entries(effective).map(([name, { value = null, from }]) => [
+    name,
+    { value: headersToJson({ value }).value, from },
+  ]);
+  return Object.fromEntries(entries);
 }

@@ -300,6 +300,14 @@ export const settings = {
     maximum: 1_000_000,
     help: "Bindings that lead to one queue, or to one exchange.",
   },
+  maxPolicies: {
+    group: "topology",
+    kind: "integer",
+    default: 200,
+    minimum: 1,
+    maximum: 10_000,
+    help: "Policies in the broker.",
+  },
 } as const satisfies Record<string, Setting>;
 
 export type SettingName = keyof typeof settings;

@@ -9,9 +9,12 @@ import type {
   EngineFeature,
   ExchangeBinding,
   ExchangeDeclaration,
+  ExchangeReport,
   LeaseSink,
   OnMismatch,
   Owner,
+  Policy,
+  PolicyReport,
   Publication,
   PublishSink,
   Pulled,
@@ -107,6 +110,7 @@ export class EmbeddedEngine implements Engine {
     "exchange-bindings",
     "alternate-exchange",
     "internal-exchange",
+    "policies",
     "consistent-hash-exchange",
     "random-exchange",
     "exclusive-consumer",
@@ -258,7 +262,27 @@ export class EmbeddedEngine implements Engine {
   }
 
   async inspectQueue(name: string, owner: Owner): Promise<QueueReport> {
-    return this.#topology.queue(name, owner).report;
+    const queue = this.#topology.queue(name, owner);
+    return queue.report(this.#prefetchBytes(queue, undefined));
+  }
+
+  async inspectExchange(name: string): Promise<ExchangeReport> {
+    return this.#topology.exchange(name).report;
+  }
+
+  async setPolicy(policy: Policy): Promise<number> {
+    const change = this.#topology.setPolicy(policy);
+    const { inForce } = this.#topology.policies.report().find(({ name }) => name === policy.name)!;
+    await this.#apply(change);
+    return inForce;
+  }
+
+  async deletePolicy(name: string): Promise<void> {
+    await this.#apply(this.#topology.deletePolicy(name));
+  }
+
+  async listPolicies(): Promise<readonly PolicyReport[]> {
+    return this.#topology.policies.report();
   }
 
   async bindQueue(binding: QueueBinding, owner: Owner): Promise<void> {
@@ -339,7 +363,7 @@ export class EmbeddedEngine implements Engine {
     const consumer = new Consumer({
       queue,
       options,
-      prefetchBytes: this.#prefetchBytes(queue, options),
+      prefetchBytes: this.#prefetchBytes(queue, options.prefetchBytes),
       leases: this.#leases(queue, options.ackTimeout, sink),
       sink,
       host: this.#consumerHost,
@@ -457,9 +481,9 @@ export class EmbeddedEngine implements Engine {
     this.#overload.accepted(message.envelope.length);
   }
 
-  #prefetchBytes({ settings }: Queue, { prefetchBytes }: SubscribeOptions): number {
+  #prefetchBytes({ settings }: Queue, asked: number | undefined): number {
     const { defaultPrefetchBytes, maxPrefetchBytes } = this.#options.limits;
-    return Math.min(prefetchBytes ?? settings.prefetchBytes ?? defaultPrefetchBytes, maxPrefetchBytes);
+    return Math.min(asked ?? settings.prefetchBytes ?? defaultPrefetchBytes, maxPrefetchBytes);
   }
 
   #newCommitter(nextMessageId: number): Committer {

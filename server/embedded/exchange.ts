@@ -1,11 +1,13 @@
 import type { ExchangeArguments } from "../../protocol/arguments.ts";
 import type { Headers } from "../../protocol/header-value.ts";
-import type { ExchangeDeclaration } from "../engine/engine.ts";
+import type { ExchangeDeclaration, ExchangeReport, Policy } from "../engine/engine.ts";
 import { bindingIdentity } from "../routing/binding-identity.ts";
 import { createRouter, type ExchangeType } from "../routing/exchange-types.ts";
 import { RouteCache } from "../routing/route-cache.ts";
 import type { RoutedMessage } from "../routing/routed-message.ts";
 import type { Router } from "../routing/router.ts";
+import { type ArgumentSources, combinedArguments, effectiveArguments } from "./effective-arguments.ts";
+import type { Subject } from "./policies.ts";
 import type { Queue } from "./queue.ts";
 
 /** Where a binding leads. */
@@ -22,13 +24,15 @@ export interface Binding {
 }
 
 /** One exchange and what is bound to it. Which queues a message reaches in the end is for `Routes` to say. */
-export class Exchange {
+export class Exchange implements Subject {
   readonly name: string;
   readonly type: ExchangeType;
   readonly durable: boolean;
   autoDelete: boolean;
   internal: boolean;
+  /** As declared. */
   arguments: Headers;
+  policy: Policy | undefined;
   /** Name of the exchange for what matches no binding here; it need not be there. */
   alternate: string | undefined;
   /** A message has needed the alternate when it was not there. */
@@ -59,17 +63,39 @@ export class Exchange {
   }
 
   /** Takes over what can be changed. Messages are routed by it from now on. */
-  change(declaration: ExchangeDeclaration): void {
-    this.autoDelete = declaration.autoDelete;
-    this.internal = declaration.internal;
-    this.arguments = declaration.arguments;
-    const args = declaration.arguments as ExchangeArguments;
+  change({ autoDelete, internal, arguments: args }: ExchangeDeclaration): void {
+    this.autoDelete = autoDelete;
+    this.internal = internal;
+    this.arguments = args;
+    this.follow(this.policy);
+  }
+
+  follow(policy: Policy | undefined): void {
+    this.policy = policy;
+    const args: ExchangeArguments = combinedArguments(this.#sources);
     this.alternate = args.alternateExchange;
     this.hasMissedTarget = false;
+    this.cache.clear();
+    if (this.type !== "consistent-hash") return;
     this.#router = createRouter<Destination>(this.type, { arguments: args, nameOf, random: this.#random });
     for (const { routingKey, arguments: terms, destination } of this.outgoing())
       this.#router.bind(routingKey, terms, destination);
-    this.cache.clear();
+  }
+
+  get report(): ExchangeReport {
+    const { name, type, durable, autoDelete, internal, policy } = this;
+    const defaults = type === "consistent-hash" ? { hashOn: { by: "routingKey" } } : {};
+    const args = { ...defaults, ...combinedArguments(this.#sources) };
+    return {
+      name,
+      type,
+      durable,
+      autoDelete,
+      internal,
+      bindings: this.#outgoingCount,
+      policy: policy?.name,
+      effectiveArguments: effectiveArguments("exchange", this.#sources, args),
+    };
   }
 
   /** How many bindings lead from here. */
@@ -128,6 +154,14 @@ export class Exchange {
   /** The bindings that lead from here. */
   outgoing(): Binding[] {
     return [...this.#outgoing.values()].flatMap((bindings) => [...bindings.values()]);
+  }
+
+  /** What of a policy does not concern this type of exchange is as if it were not there. */
+  get #sources(): ArgumentSources {
+    const { type, arguments: declared, policy } = this;
+    if (type === "consistent-hash" || policy === undefined) return { arguments: declared, policy };
+    const { hashOn: _, ...args } = policy.arguments;
+    return { arguments: declared, policy: { ...policy, arguments: args } };
   }
 
   #changed(destination: Destination, change: 1 | -1): void {

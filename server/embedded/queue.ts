@@ -1,16 +1,25 @@
 import type { NackReason, SettleDetail } from "../../protocol/delivery-history.ts";
 import type { Headers } from "../../protocol/header-value.ts";
 import { type QueueSettings, queueSettings } from "../../protocol/queue-settings.ts";
-import type { LeaseSink, Owner, QueueDeclaration, QueueReport, QueueStatus } from "../engine/engine.ts";
+import type {
+  LeaseSink,
+  Owner,
+  Policy,
+  QueueDeclaration,
+  QueueReport,
+  QueueStatus,
+} from "../engine/engine.ts";
 import { ConsumerRoster } from "./consumer-roster.ts";
 import type { DeadLetters } from "./dead-letters.ts";
 import { withNackReason } from "./death-history.ts";
+import { combinedArguments, effectiveArguments } from "./effective-arguments.ts";
 import type { Entry } from "./entry.ts";
 import type { Binding } from "./exchange.ts";
 import type { Holder } from "./holder.ts";
 import { Lane, type LaneHost } from "./lane.ts";
 import type { Message } from "./message.ts";
 import { MessageGroups } from "./message-groups.ts";
+import type { Subject } from "./policies.ts";
 import type { PulledMessages } from "./pulled-messages.ts";
 import type { QueueCounters, QueueId } from "./store/store.ts";
 
@@ -22,13 +31,15 @@ export interface QueueHost extends LaneHost {
 }
 
 /** One queue: its messages in order, who gets them, and what it counts. */
-export class Queue {
+export class Queue implements Subject {
   readonly id: QueueId;
   readonly name: string;
   /** Its persistent messages survive a restart. Never true for an exclusive queue. */
   readonly durable: boolean;
   autoDelete: boolean;
+  /** As declared. */
   arguments: Headers;
+  policy: Policy | undefined;
   /** Whom an exclusive queue belongs to. */
   readonly owner: Owner | undefined;
   readonly bindings = new Set<Binding>();
@@ -80,7 +91,12 @@ export class Queue {
   change({ autoDelete, arguments: args }: QueueDeclaration): void {
     this.autoDelete = autoDelete;
     this.arguments = args;
-    this.applySettings(queueSettings(args));
+    this.follow(this.policy);
+  }
+
+  follow(policy: Policy | undefined): void {
+    this.policy = policy;
+    this.applySettings(queueSettings(combinedArguments(this)));
   }
 
   /** From now on the queue goes by these, also with what is in it already. */
@@ -106,7 +122,8 @@ export class Queue {
     return { name: this.name, messages: this.readyCount, consumers: this.consumers.size };
   }
 
-  get report(): QueueReport {
+  /** @param prefetchBytes That of consumers that name none. */
+  report(prefetchBytes: number): QueueReport {
     return {
       name: this.name,
       ready: this.readyCount,
@@ -114,6 +131,12 @@ export class Queue {
       consumers: this.consumers.size,
       activeConsumer: this.consumers.active?.options.consumerTag,
       paused: this.isPaused,
+      policy: this.policy?.name,
+      effectiveArguments: effectiveArguments("queue", this, {
+        ...combinedArguments(this),
+        ...this.#settings,
+        prefetchBytes,
+      }),
     };
   }
 

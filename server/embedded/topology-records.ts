@@ -1,4 +1,5 @@
 import { headersFromJson, headersToJson } from "../../protocol/header-json.ts";
+import type { Policy } from "../engine/engine.ts";
 import { type Binding, Exchange } from "./exchange.ts";
 import type { Queue } from "./queue.ts";
 import type { RecordChange } from "./store/store.ts";
@@ -9,6 +10,7 @@ export const recordKeys = {
   exchange: (name: string) => `exchange/${name}`,
   queue: (name: string) => `queue/${name}`,
   binding: (number: number) => `binding/${number}`,
+  policy: (name: string) => `policy/${name}`,
   reservedQueueIds: "engine/reserved-queue-ids",
   uncertainBelow: "engine/uncertain-below",
   clockLag: "engine/clock-lag-ms",
@@ -36,6 +38,13 @@ interface BindingValue {
   readonly queue?: string;
   readonly toExchange?: string;
   readonly routingKey: string;
+  readonly arguments: Json;
+}
+
+interface PolicyValue {
+  readonly pattern: string;
+  readonly appliesTo: Policy["appliesTo"];
+  readonly priority: number;
   readonly arguments: Json;
 }
 
@@ -76,12 +85,19 @@ export function bindingRecord({
   return { key: recordKey as string, value };
 }
 
+export function policyRecord({ name, pattern, appliesTo, priority, arguments: args }: Policy): RecordChange {
+  const value: PolicyValue = { pattern, appliesTo, priority, arguments: headersToJson(args) };
+  return { key: recordKeys.policy(name), value };
+}
+
 /** Builds the topology that the records describe. Returns the queues by id. */
 export function restoreTopology(
   records: ReadonlyMap<string, unknown>,
   topology: Topology,
 ): Map<number, Queue> {
   const queues = new Map<number, Queue>();
+  for (const [name, value] of byKind<PolicyValue>(records, "policy/"))
+    topology.policies.set({ name, ...value, arguments: headersFromJson(value.arguments) });
   for (const [name, value] of byKind<ExchangeValue>(records, "exchange/")) {
     topology.restoreExchange({ name, durable: true, ...value, arguments: headersFromJson(value.arguments) });
   }

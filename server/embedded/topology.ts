@@ -7,21 +7,24 @@ import type {
   ExchangeDeclaration,
   OnMismatch,
   Owner,
+  Policy,
   QueueBinding,
   QueueDeclaration,
 } from "../engine/engine.ts";
 import { checkArguments, checkBinding, exchangeTypes, isExchangeType } from "../routing/exchange-types.ts";
 import { isToBeChanged } from "./equivalence.ts";
 import { type Binding, type Destination, Exchange } from "./exchange.ts";
+import { Policies } from "./policies.ts";
 import { Queue, type QueueHost } from "./queue.ts";
 import type { QueueId, RecordChange } from "./store/store.ts";
-import { bindingRecord, exchangeRecord, queueRecord, recordKeys } from "./topology-records.ts";
+import { bindingRecord, exchangeRecord, policyRecord, queueRecord, recordKeys } from "./topology-records.ts";
 
 export interface TopologyLimits {
   readonly maxExchanges: number;
   readonly maxQueues: number;
   /** Also of the bindings that lead to one exchange. */
   readonly maxBindingsPerQueue: number;
+  readonly maxPolicies: number;
 }
 
 /** What a binding says besides what it connects. */
@@ -58,6 +61,7 @@ const queueIdBlock = 1000;
 export class Topology {
   readonly exchanges = new Map<string, Exchange>();
   readonly queues = new Map<string, Queue>();
+  readonly policies: Policies;
   readonly #owned = new Map<Owner, Set<Queue>>();
   readonly #limits: TopologyLimits;
   readonly #host: QueueHost;
@@ -71,6 +75,7 @@ export class Topology {
   constructor(limits: TopologyLimits, host: QueueHost, random: () => number) {
     this.#random = random;
     this.#limits = limits;
+    this.policies = new Policies(this, limits.maxPolicies);
     this.#host = host;
     for (const { name, type } of predeclared) {
       const declaration = { name, type, durable: true, autoDelete: false, internal: false, arguments: {} };
@@ -120,8 +125,7 @@ export class Topology {
     }
     assertBelow(this.exchanges.size - predeclared.length, this.#limits.maxExchanges, "maxExchanges");
     const exchange = new Exchange(declaration, type, this.#random);
-    this.exchanges.set(name, exchange);
-    this.#generation++;
+    this.#addExchange(exchange);
     return exchange.durable ? { records: [exchangeRecord(exchange)], deletedQueues: [] } : noChange();
   }
 
@@ -197,10 +201,23 @@ export class Topology {
     return [...(this.#owned.get(owner) ?? [])];
   }
 
+  setPolicy(policy: Policy): TopologyChange {
+    const conflict = policy.appliesTo === "exchanges" && checkArguments("consistent-hash", policy.arguments);
+    if (conflict) throw argumentConflict("exchange", conflict.argument, conflict.problem);
+    this.policies.set(policy);
+    this.#generation++;
+    return { records: [policyRecord(policy)], deletedQueues: [] };
+  }
+
+  deletePolicy(name: string): TopologyChange {
+    if (!this.policies.delete(name)) return noChange();
+    this.#generation++;
+    return { records: [{ key: recordKeys.policy(name), value: null }], deletedQueues: [] };
+  }
+
   restoreExchange(declaration: ExchangeDeclaration): void {
-    if (isExchangeType(declaration.type)) {
-      this.exchanges.set(declaration.name, new Exchange(declaration, declaration.type, this.#random));
-    }
+    if (isExchangeType(declaration.type))
+      this.#addExchange(new Exchange(declaration, declaration.type, this.#random));
   }
 
   restoreQueue(id: QueueId, declaration: QueueDeclaration): Queue {
@@ -245,8 +262,15 @@ export class Topology {
     return { records: queue.durable ? [queueRecord(queue)] : [], deletedQueues: [] };
   }
 
+  #addExchange(exchange: Exchange): void {
+    this.exchanges.set(exchange.name, exchange);
+    this.policies.apply("exchanges", exchange);
+    this.#generation++;
+  }
+
   #addQueue(queue: Queue): void {
     this.queues.set(queue.name, queue);
+    this.policies.apply("queues", queue);
     if (queue.owner === undefined) return;
     const owned = this.#owned.get(queue.owner);
     if (owned === undefined) this.#owned.set(queue.owner, new Set([queue]));

@@ -2,7 +2,7 @@ import type { SettleDetail } from "../../protocol/delivery-history.ts";
 import type { TextProperty } from "../../protocol/envelope.ts";
 import type { ErrorCode } from "../../protocol/errors.ts";
 import type { GroupBy } from "../../protocol/group-key.ts";
-import type { Headers } from "../../protocol/header-value.ts";
+import type { Headers, HeaderValue } from "../../protocol/header-value.ts";
 
 /**
  * The seam between the doors (WebSocket sessions, later AMQP and HTTP) and whatever holds the queues.
@@ -28,6 +28,7 @@ export interface Engine {
   declareExchange(declaration: ExchangeDeclaration, onMismatch?: OnMismatch): Promise<void>;
   /** Rejects with `not-found` if there is no such exchange. */
   checkExchange(name: string): Promise<void>;
+  inspectExchange(name: string): Promise<ExchangeReport>;
   deleteExchange(name: string, conditions: { ifUnused: boolean }): Promise<void>;
 
   declareQueue(declaration: QueueDeclaration, owner: Owner, onMismatch?: OnMismatch): Promise<QueueStatus>;
@@ -43,6 +44,16 @@ export interface Engine {
   pauseQueue(name: string, owner: Owner): Promise<void>;
   resumeQueue(name: string, owner: Owner): Promise<void>;
   inspectQueue(name: string, owner: Owner): Promise<QueueReport>;
+
+  /**
+   * Adds a policy or replaces the one of that name, durably; it is in force from this call on. Resolves to for how many
+   * queues or exchanges it is. Rejects with `limit-exceeded`.
+   */
+  setPolicy(policy: Policy): Promise<number>;
+  /** One that is not there is no error. */
+  deletePolicy(name: string): Promise<void>;
+  /** By rank: of two that match a name, the one that is in force comes first. */
+  listPolicies(): Promise<readonly PolicyReport[]>;
 
   bindQueue(binding: QueueBinding, owner: Owner): Promise<void>;
   unbindQueue(binding: QueueBinding, owner: Owner): Promise<void>;
@@ -116,6 +127,7 @@ export type EngineFeature =
   | "exchange-bindings"
   | "alternate-exchange"
   | "internal-exchange"
+  | "policies"
   | "consistent-hash-exchange"
   | "random-exchange"
   | "exclusive-consumer"
@@ -179,6 +191,49 @@ export interface QueueStatus {
   readonly consumers: number;
 }
 
+/**
+ * Arguments for all queues or exchanges whose names match: those that are there and those to come. One policy is in force
+ * for each, the one with the highest priority, and of equals the one whose name comes first. What was declared goes before
+ * what the policy says, but of limits the lower holds.
+ */
+export interface Policy {
+  readonly name: string;
+  /** `*` stands for any text, also none, and everything else for itself. */
+  readonly pattern: string;
+  readonly appliesTo: "queues" | "exchanges";
+  readonly priority: number;
+  /** Those of `protocol/arguments.ts`, checked as for a declaration. */
+  readonly arguments: Headers;
+}
+
+export interface PolicyReport extends Policy {
+  /** For how many queues or exchanges. */
+  readonly inForce: number;
+}
+
+/** Every argument by its name, with the value that holds and where that comes from. */
+export type EffectiveArguments = {
+  readonly [name: string]: {
+    /** `undefined`: none, or no limit. */
+    readonly value: HeaderValue | undefined;
+    readonly from: "declared" | `policy:${string}` | "default";
+  };
+};
+
+/** An exchange in detail, for people and for those who watch it. */
+export interface ExchangeReport {
+  readonly name: string;
+  readonly type: string;
+  readonly durable: boolean;
+  readonly autoDelete: boolean;
+  readonly internal: boolean;
+  /** How many lead from here. */
+  readonly bindings: number;
+  /** Name of the policy that is in force. */
+  readonly policy: string | undefined;
+  readonly effectiveArguments: EffectiveArguments;
+}
+
 /** A queue in detail, for people and for those who watch it. */
 export interface QueueReport {
   readonly name: string;
@@ -189,6 +244,9 @@ export interface QueueReport {
   /** Tag of the single active consumer; `undefined` if there is none. */
   readonly activeConsumer: string | undefined;
   readonly paused: boolean;
+  /** Name of the policy that is in force. */
+  readonly policy: string | undefined;
+  readonly effectiveArguments: EffectiveArguments;
 }
 
 /** A message on its way in. The object may be used again for the next one: read it during the call only. */

@@ -25,6 +25,10 @@ export const requestHandlers: { readonly [T in HandledRequest]: Handler<T> } = {
     return { reply: await broker.deleteExchange(visitor, frame) };
   },
 
+  async "exchange.status"({ broker }, frame) {
+    return { reply: await broker.exchangeStatus(frame) };
+  },
+
   async "exchange.bind"({ broker, visitor }, frame) {
     return { reply: await broker.bindExchange(visitor, frame) };
   },
@@ -131,6 +135,18 @@ export const requestHandlers: { readonly [T in HandledRequest]: Handler<T> } = {
     const deliveries = consumers.outstanding(consumer, first, last);
     broker.touch(deliveries);
     return { reply: { touched: deliveries.length } };
+  },
+
+  async "policy.set"({ broker, visitor }, frame) {
+    return { reply: await broker.setPolicy(visitor, frame) };
+  },
+
+  async "policy.delete"({ broker, visitor }, frame) {
+    return { reply: await broker.deletePolicy(visitor, frame) };
+  },
+
+  async "policy.list"({ broker }) {
+    return { reply: await broker.listPolicies() };
   },
 
   async "consumer.cancel"({ consumers }, frame) {

@@ -32,6 +32,19 @@ test("the snippets of the client guide run one after the other", async () => {
   expect(printed.at(-1)).toEqual(["closing → closed", "closed"]);
 });
 
+test("the snippets of the guide to policies run one after the other", async () => {
+  expect(await run("policies.md", { atLeast: 6 })).toEqual([
+    ["precondition-failed"],
+    [[{ name: "ackTimeout", declared: 60_000, existing: 30_000 }]],
+    [1],
+    ["jobs"],
+    [{ value: 45_000, from: "policy:jobs" }],
+    [{ value: "failed-jobs", from: "policy:jobs" }],
+    [{ value: false, from: "default" }],
+    [["jobs 1", "no-message-lost 5"]],
+  ]);
+});
+
 test("the snippets of the guide to routing run one after the other", async () => {
   const printed = await run("routing.md", { atLeast: 4 });
   expect(printed).toEqual([[{ days: 3 }], ["a key that nobody knows"]]);

@@ -186,6 +186,11 @@ const samples: Record<SettingName, readonly (readonly [text: string, value: unkn
     ["2", 2],
     ["3", 3],
   ],
+  maxPolicies: [
+    ["1", 1],
+    ["2", 2],
+    ["3", 3],
+  ],
 };
 
 const usersFiles = { "one.json": { users: [] }, "two.json": { users: [] }, "three.json": { users: [] } };

@@ -13,7 +13,7 @@ const by = owner();
 /** A topology and its routes, both as they are and as the model has them. */
 class Compared {
   readonly topology = new Topology(
-    { maxExchanges: 100, maxQueues: 100, maxBindingsPerQueue: 1000 },
+    { maxExchanges: 100, maxQueues: 100, maxBindingsPerQueue: 1000, maxPolicies: 1 },
     host,
     Math.random,
   );
@@ -156,7 +156,7 @@ describe("routes through bound and alternate exchanges", () => {
 
   test("are found although 10,000 exchanges are bound in a circle, and their end takes all auto-delete ones along", () => {
     const topology = new Topology(
-      { maxExchanges: 10_000, maxQueues: 1, maxBindingsPerQueue: 10 },
+      { maxExchanges: 10_000, maxQueues: 1, maxBindingsPerQueue: 10, maxPolicies: 1 },
       host,
       Math.random,
     );

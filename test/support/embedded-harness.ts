@@ -132,10 +132,11 @@ async function launch({ store }: StoreUnderTest, options: HarnessOptions) {
     maxExchanges = 100,
     maxQueues = 100,
     maxBindingsPerQueue = 100,
+    maxPolicies = 100,
   } = options;
   const engine = new EmbeddedEngine({
     store: gate,
-    limits: { maxExchanges, maxQueues, maxBindingsPerQueue, ...consumerLimits },
+    limits: { maxExchanges, maxQueues, maxBindingsPerQueue, maxPolicies, ...consumerLimits },
     memoryBudgetBytes: 1024 * 1024,
     // So little that longer queues page.
     queueMemoryBytes: 16 * 1024,

@@ -83,7 +83,13 @@ export async function steppedEngine(
   const damaged: string[] = [];
   const missingTargets: SteppedEngine["missingTargets"] = [];
   const engine = new EmbeddedEngine({
-    limits: { maxExchanges: 1000, maxQueues: 1000, maxBindingsPerQueue: 1000, ...consumerLimits },
+    limits: {
+      maxExchanges: 1000,
+      maxQueues: 1000,
+      maxBindingsPerQueue: 1000,
+      maxPolicies: 100,
+      ...consumerLimits,
+    },
     memoryBudgetBytes: 64 * 1024 * 1024,
     queueMemoryBytes: 1024 * 1024,
     maxUncommittedBytes: 1024 * 1024,

@@ -65,7 +65,13 @@ export async function startSessions(
 ): Promise<SessionWorld> {
   const embedded = new EmbeddedEngine({
     store: new MemoryStore(),
-    limits: { maxExchanges: 100, maxQueues: 100, maxBindingsPerQueue: 100, ...consumerLimits },
+    limits: {
+      maxExchanges: 100,
+      maxQueues: 100,
+      maxBindingsPerQueue: 100,
+      maxPolicies: 100,
+      ...consumerLimits,
+    },
     memoryBudgetBytes: 256 * 1024 * kiB,
     queueMemoryBytes: 64 * 1024 * kiB,
     maxUncommittedBytes: 64 * 1024 * kiB,

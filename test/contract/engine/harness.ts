@@ -33,6 +33,7 @@ export interface HarnessOptions {
   readonly maxQueues?: number;
   readonly maxExchanges?: number;
   readonly maxBindingsPerQueue?: number;
+  readonly maxPolicies?: number;
 }
 
 export type OpenEngine = (options?: HarnessOptions) => Promise<EngineHarness>;

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import type { Headers } from "../../../protocol/header-value.ts";
+import type { Policy } from "../../../server/engine/engine.ts";
 import { exchangeNamed, owner, queueNamed } from "../../support/embedded.ts";
 import { failure, type OpenEngine, withEngine } from "./harness.ts";
 
@@ -75,6 +76,47 @@ export function topologyContract(open: OpenEngine): void {
       await context.queue("q", { autoDelete: true, arguments: args });
       await harness.engine.declareExchange(exchangeNamed("e", "topic", { internal: true }));
     }));
+
+  test("policies are durable, in force for what matches, and no more than are allowed", () =>
+    withEngine(
+      open,
+      async (context) => {
+        const { harness, owner: by } = context;
+        const all: Policy = {
+          name: "all",
+          pattern: "*",
+          appliesTo: "queues",
+          priority: -1,
+          arguments: { prefetchBytes: 9 },
+        };
+        const some: Policy = { ...all, name: "some", pattern: "a*", priority: 3, arguments: {} };
+        await context.queue("a");
+        await context.queue("b", { arguments: { prefetchBytes: 5 } });
+        expect(await harness.engine.setPolicy(all)).toBe(2);
+        expect(await harness.engine.setPolicy(some)).toBe(1);
+        expect(await failure(harness.engine.setPolicy({ ...all, name: "more" }))).toMatchObject({
+          code: "limit-exceeded",
+          details: { limit: "maxPolicies", maximum: 2 },
+        });
+        await harness.restart("crashed");
+        const inForce = async () =>
+          Promise.all(["a", "b"].map(async (name) => (await harness.engine.inspectQueue(name, by)).policy));
+        expect(await inForce()).toEqual(["some", "all"]);
+        expect((await harness.engine.inspectQueue("b", by)).effectiveArguments.prefetchBytes).toEqual({
+          value: 5,
+          from: "declared",
+        });
+        expect(await harness.engine.listPolicies()).toEqual([
+          { ...some, inForce: 1 },
+          { ...all, inForce: 1 },
+        ]);
+        await harness.engine.deletePolicy("some");
+        await harness.engine.deletePolicy("some");
+        await harness.restart("crashed");
+        expect(await inForce()).toEqual(["all", "all"]);
+      },
+      { maxPolicies: 2 },
+    ));
 
   test("an unknown exchange type is refused", () =>
     withEngine(open, async ({ engine }) => {

@@ -403,7 +403,13 @@ export class ModelRun {
     const turns = new ManualTurns();
     const engine = new EmbeddedEngine({
       store: this.#store,
-      limits: { maxExchanges: 100, maxQueues: 100, maxBindingsPerQueue: 100, ...consumerLimits },
+      limits: {
+        maxExchanges: 100,
+        maxQueues: 100,
+        maxBindingsPerQueue: 100,
+        maxPolicies: 100,
+        ...consumerLimits,
+      },
       memoryBudgetBytes: 4 * queueMemoryBytes,
       queueMemoryBytes,
       maxUncommittedBytes: 2000,

@@ -326,6 +326,28 @@ describe("rows that do not fit each other", () => {
     expect(await readSample(directory)).toEqual({ a, b, clean: false });
   });
 
+  test("a policy that is none is found and removed, and one that is damaged is not kept: its limits would drop messages", async () => {
+    const policy = { pattern: "*", appliesTo: "queues", priority: 0, arguments: { maxLength: 1000 } };
+    await changeRows(directory, (writes) => {
+      writes.put("records", Buffer.from("policy/good"), encodeRecord(policy));
+      writes.put("records", Buffer.from("policy/no-pattern"), encodeRecord({ ...policy, pattern: 1 }));
+      writes.put("records", Buffer.from("policy/other"), encodeRecord({ ...policy, appliesTo: "messages" }));
+      const damaged = encodeRecord({ ...policy, arguments: { maxLength: 9 } });
+      damaged.set(damaged.map((byte) => (byte === 0x39 ? 0x38 : byte)));
+      writes.put("records", Buffer.from("policy/damaged"), damaged);
+    });
+    const texts = (await check()).problems.map(({ text }) => text);
+    for (const name of ["no-pattern", "other"])
+      expect(texts).toContainEqual(expect.stringContaining(`"policy/${name}" describes no policy`));
+    const { losses } = await repair();
+    expect(losses).toHaveLength(3);
+    expect(losses).toContainEqual(expect.stringContaining('"policy/damaged" is lost'));
+    const store = new LmdbStore({ directory });
+    const { records } = await store.open();
+    await store.close({ clean: true });
+    expect([...records.keys()].filter((key) => key.startsWith("policy/"))).toEqual(["policy/good"]);
+  });
+
   test("a binding to nothing is found and removed; a queue without its record keeps its messages", async () => {
     await changeRows(directory, (writes) => {
       const terms = { routingKey: "", arguments: {} };

@@ -43,6 +43,8 @@ export function checkRecords(records: ReadonlyMap<string, unknown>, problems: Pr
       }
     }
   }
+  for (const [key, value] of records)
+    if (key.startsWith("policy/") && !isPolicy(fieldsOf(value))) refuse(key, "describes no policy");
   for (const [key, value] of records) {
     if (!key.startsWith("binding/")) continue;
     const fields = fieldsOf(value);
@@ -73,6 +75,12 @@ export const reservedKey = "engine/reserved-queue-ids";
 
 export function isQueueId(value: unknown): value is QueueId {
   return Number.isSafeInteger(value) && (value as number) > 0;
+}
+
+function isPolicy(fields: ReturnType<typeof fieldsOf>): boolean {
+  const { pattern, appliesTo, priority, arguments: args } = fields ?? {};
+  if (typeof pattern !== "string" || !Number.isInteger(priority) || !isObject(args)) return false;
+  return appliesTo === "queues" || appliesTo === "exchanges";
 }
 
 function isObject(value: unknown): boolean {

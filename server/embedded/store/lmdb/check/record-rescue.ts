@@ -8,7 +8,7 @@ export interface RescuedRecords {
   readonly queueNames: ReadonlyMap<QueueId, string>;
 }
 
-const exchangeTypes = ["direct", "fanout", "topic", "headers"];
+const exchangeTypes = ["direct", "fanout", "topic", "headers", "consistent-hash", "random"];
 
 /**
  * The records as far as they make sense together. A queue whose record is damaged is kept by its name, which is the key: its
@@ -25,10 +25,7 @@ export function rescueRecords(findings: Findings, losses: string[]): RescuedReco
     if (key.startsWith("engine/")) continue;
     const value = parsed(text);
     if (!key.startsWith("queue/")) {
-      if (
-        value !== undefined &&
-        (!key.startsWith("exchange/") || exchangeTypes.includes(value.type as string))
-      ) {
+      if (value !== undefined && isKept(key, value)) {
         records.set(key, value);
         losses.push(
           `the record ${JSON.stringify(key)} had a wrong checksum; it is kept as it was read: ${text}`,
@@ -73,6 +70,12 @@ export function rescueRecords(findings: Findings, losses: string[]): RescuedReco
       records.set(reservedKey, highestId + 1);
     return { records, queueNames };
   }
+}
+
+/** Whether a record with a wrong checksum can do no harm as it is read. A policy can: its limits drop messages. */
+function isKept(key: string, { type }: { readonly [name: string]: unknown }): boolean {
+  if (key.startsWith("policy/")) return false;
+  return !key.startsWith("exchange/") || exchangeTypes.includes(type as string);
 }
 
 /** Above all ids that are seen anywhere: an id is never given twice. */

@@ -3,7 +3,9 @@
  *
  *     node --import tsx opening-child.ts
  */
+import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { checkFile } from "../../../server/embedded/store/lmdb/check/check-tasks.ts";
 import { LmdbStore } from "../../../server/embedded/store/lmdb-store.ts";
 import type { Changes, Recovered } from "../../../server/embedded/store/store.ts";
 import { markedBody, markOfIntact } from "./marked-body.ts";
@@ -30,7 +32,7 @@ function marksOf(store: LmdbStore, recovered: Recovered): string[] {
   return marks;
 }
 
-/** Messages for a queue of their own, and an end to those of two commits before. */
+/** Messages for a queue of their own, with notes, others for those of the commit before, and an end to those of two before. */
 function freshCommit(queue: number, firstId: number, count: number): Changes {
   const envelope = Buffer.from(markedBody("json", 0, 3000));
   const ids = Array.from({ length: count }, (_, i) => firstId + i);
@@ -46,12 +48,12 @@ function freshCommit(queue: number, firstId: number, count: number): Changes {
           flags: 0,
           bytes: envelope.length,
           priority: 0,
-          expiresAt: 0,
-          note: undefined,
+          expiresAt: id,
+          note: Buffer.from(`note ${id}`),
         })),
         settled: ids.map((id) => ({ seq: id - 2 * count, messageId: id - 2 * count })),
         attempted: [],
-        noted: [],
+        noted: ids.map((id) => ({ seq: id - count, note: id % 2 === 0 ? envelope : undefined })),
       },
     ],
     dropped: [],
@@ -59,7 +61,7 @@ function freshCommit(queue: number, firstId: number, count: number): Changes {
   };
 }
 
-/** Opens, reads, tidies up, reads, writes, drops what was written, and opens and reads again: nothing may change. */
+/** Opens, reads, tidies up, reads, writes, drops what was written, checks, and opens and reads again: nothing may change. */
 async function examine(directory: string): Promise<Opened> {
   const store = new LmdbStore({ directory, maintenance: { quietTicks: 1, smallRows: 1 } });
   const recovered = await store.open();
@@ -75,6 +77,8 @@ async function examine(directory: string): Promise<Opened> {
   await store.commit({ messages: [], queues: [], dropped, records: [] });
   while ((await store.maintain()) !== "nothing");
   await store.close({ clean: true });
+  const { report } = await checkFile(join(directory, "store.mdb"));
+  if (!report.sound) throw new Error(report.problems.map(({ text }) => text).join("; "));
 
   const again = new LmdbStore({ directory });
   if (marksOf(again, await again.open()).join() !== marks.join())

@@ -1,5 +1,6 @@
 import { type ArgumentKind, argumentTables } from "../../protocol/arguments.ts";
 import type { Headers, HeaderValue } from "../../protocol/header-value.ts";
+import { type QueueSettings, queueSettings } from "../../protocol/queue-settings.ts";
 import type { EffectiveArguments, Policy } from "../engine/engine.ts";
 
 /** What a queue or an exchange was declared with, and what is in force for it besides. */
@@ -28,9 +29,24 @@ const rows = [
 /** The arguments that hold: those declared, those of the policy that are not, and of limits the lower. */
 export function combinedArguments({ arguments: declared, policy }: ArgumentSources): Headers {
   if (policy === undefined) return declared;
+  if (Object.keys(declared).length === 0) return policy.arguments;
   const combined: Record<string, HeaderValue> = { ...declared };
   for (const name of namesFromPolicy(declared, policy.arguments)) combined[name] = policy.arguments[name]!;
   return combined;
+}
+
+const settingsOfPolicies = new WeakMap<Headers, QueueSettings>();
+
+/** What the arguments come to that hold. Queues that have all theirs from the same policy share one object. */
+export function effectiveSettings(sources: ArgumentSources): QueueSettings {
+  const args = combinedArguments(sources);
+  if (args !== sources.policy?.arguments) return queueSettings(args);
+  let settings = settingsOfPolicies.get(args);
+  if (settings === undefined) {
+    settings = queueSettings(args);
+    settingsOfPolicies.set(args, settings);
+  }
+  return settings;
 }
 
 /**

@@ -12,7 +12,7 @@ import type {
 import { ConsumerRoster } from "./consumer-roster.ts";
 import type { DeadLetters } from "./dead-letters.ts";
 import { withNackReason } from "./death-history.ts";
-import { combinedArguments, effectiveArguments } from "./effective-arguments.ts";
+import { combinedArguments, effectiveArguments, effectiveSettings } from "./effective-arguments.ts";
 import type { Entry } from "./entry.ts";
 import type { Binding } from "./exchange.ts";
 import type { Holder } from "./holder.ts";
@@ -96,15 +96,15 @@ export class Queue implements Subject {
 
   follow(policy: Policy | undefined): void {
     this.policy = policy;
-    this.applySettings(queueSettings(combinedArguments(this)));
+    this.applySettings(effectiveSettings(this));
   }
 
   /** From now on the queue goes by these, also with what is in it already. */
   applySettings(settings: QueueSettings): void {
+    // What is taken from now on has the time that holds now.
+    if (settings.ackTimeout !== this.#settings.ackTimeout) this.pullers = new WeakMap();
     this.#settings = settings;
     this.hasMissedTarget = false;
-    // What is taken from now on has the time that holds now.
-    this.pullers = new WeakMap();
     this.consumers.setSingle(settings.singleActiveConsumer);
     this.#group();
     this.#host.wake(this);

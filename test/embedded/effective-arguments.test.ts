@@ -2,9 +2,13 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { queueArguments } from "../../protocol/arguments.ts";
 import type { Headers, HeaderValue } from "../../protocol/header-value.ts";
-import { queueSettings } from "../../protocol/queue-settings.ts";
+import { plainQueue, queueSettings } from "../../protocol/queue-settings.ts";
 import type { JsonSchema } from "../../protocol/schema.ts";
-import { combinedArguments, effectiveArguments } from "../../server/embedded/effective-arguments.ts";
+import {
+  combinedArguments,
+  effectiveArguments,
+  effectiveSettings,
+} from "../../server/embedded/effective-arguments.ts";
 import type { Policy } from "../../server/engine/engine.ts";
 
 function policy(args: Headers): Policy {
@@ -92,6 +96,16 @@ describe("of declared arguments and a policy", () => {
       messageTtl: { value: undefined, from: "default" },
     });
     expect(Object.keys(effective)).toEqual(Object.keys(queueArguments));
+  });
+
+  test("queues that have all from the same policy share their settings", () => {
+    const shared = policy({ maxLength: 5 });
+    const settings = effectiveSettings({ arguments: {}, policy: shared });
+    expect(settings.maxLength).toBe(5);
+    expect(effectiveSettings({ arguments: {}, policy: shared })).toBe(settings);
+    expect(effectiveSettings({ arguments: { maxLength: 4 }, policy: shared }).maxLength).toBe(4);
+    expect(effectiveSettings({ arguments: {}, policy: policy({}) })).toBe(plainQueue);
+    expect(effectiveSettings({ arguments: {}, policy: undefined })).toBe(plainQueue);
   });
 
   test("what is right each by itself is right together", () => {

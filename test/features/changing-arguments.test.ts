@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { ReceivedMessage } from "../../client/index.ts";
 import { type RawClient, texts, withBroker } from "../support/broker.ts";
 import { ManualTime } from "../support/manual-time.ts";
 
@@ -136,3 +137,41 @@ describe("prefetchBytes", () => {
       expect(texts(after.of("deliver"))).toHaveLength(4);
     }));
 });
+
+test("while a queue is busy its arguments can change again and again: nothing is lost, nothing comes twice", () =>
+  withBroker(
+    async ({ connect }) => {
+      const [producer, workers, manager] = [await connect(), await connect(), await connect()];
+      const queue = await producer.queue("q").declare();
+      const handled: number[] = [];
+      const handle = (message: ReceivedMessage) => void handled.push(message.json<number>());
+      for (let i = 0; i < 2; i++) await workers.queue("q").consume(handle, { prefetch: 20 });
+      let isPublishing = true;
+      const publishing = (async () => {
+        for (let first = 0; first < 3000; first += 100) {
+          const batch = Array.from({ length: 100 }, (_, i) =>
+            queue.publish(first + i, { headers: { group: `${i % 7}` } }),
+          );
+          await Promise.all(batch);
+        }
+        isPublishing = false;
+      })();
+      const managed = manager.queue("q");
+      for (let round = 0; isPublishing; round++) {
+        await manager.policies.set("p", {
+          pattern: "q",
+          appliesTo: "queues",
+          arguments: { singleActiveConsumer: round % 2 === 0, deadLetterQueue: `dead-${round % 3}` },
+        });
+        const messageGroups = { by: "header" } as const;
+        await managed.declare({ onMismatch: "update", ...(round % 3 > 0 && { messageGroups }) });
+        if (round % 5 === 4) await manager.policies.delete("p");
+      }
+      await publishing;
+      await expect.poll(() => handled.length).toBe(3000);
+      await expect.poll(() => queue.status()).toMatchObject({ ready: 0, unsettled: 0 });
+      const all = Array.from({ length: 3000 }, (_, number) => number);
+      expect(handled.toSorted((one, other) => one - other)).toEqual(all);
+    },
+    { onDisk: true },
+  ));

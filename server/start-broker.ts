@@ -20,6 +20,7 @@ import { collectGarbage, usedMemoryBytes } from "./process-memory.ts";
 import { Sessions, tickMs } from "./session/sessions.ts";
 import { WebSocketListener } from "./session/websocket-listener.ts";
 import { SteadyClock } from "./steady-clock.ts";
+import { TurnByTurn } from "./turn-by-turn.ts";
 import { version } from "./version.ts";
 
 export interface StartOptions {
@@ -102,10 +103,12 @@ export async function startBroker({
   const login = new Login(new Users(config.users), new LoginThrottle({ now }), (event) =>
     log.warn(event, "login failed"),
   );
+  const { run: whenItsTurn } = new TurnByTurn();
   const sessions = new Sessions({
     broker,
     login,
     now,
+    whenItsTurn,
     product: { product: "posthorn", version },
     reconnectsPerSecond: config.reconnectsPerSecond,
     limits: {
@@ -135,6 +138,7 @@ export async function startBroker({
     limits: config,
     originAllowed: (origin, host) => originAllowed(origin, host, config.allowedOrigins, boundToLoopback),
     addressKey,
+    whenItsTurn,
     onRefused: (from, status, why) => log.warn({ from, status, why }, "connection refused"),
   });
 

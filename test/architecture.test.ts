@@ -60,7 +60,15 @@ const layers: readonly Layer[] = [
     mayImportTypesOf: ["server/embedded/store/"],
   },
   { files: ["server/log.ts"], mayImport: [], mayImportTypesOf: ["server/config.ts"] },
-  { files: ["server/version.ts", "server/process-memory.ts", "server/steady-clock.ts"], mayImport: [] },
+  {
+    files: [
+      "server/version.ts",
+      "server/process-memory.ts",
+      "server/steady-clock.ts",
+      "server/turn-by-turn.ts",
+    ],
+    mayImport: [],
+  },
   // These put the parts together.
   { files: ["server/main.ts", "server/start-broker.ts", "server/index.ts"], mayImport: ["server/"] },
 ];

@@ -26,6 +26,8 @@ export interface SessionOptions extends WelcomeFacts {
   readonly shared: SharedDeliveries;
   /** Milliseconds of a clock that never goes back. */
   readonly nowMs: number;
+  /** Calls back when what a client wants has its turn among all who come and go. */
+  readonly whenItsTurn: (begin: () => void) => void;
   /** How long a client that is sent away now should wait before it comes back. */
   readonly retryAfterMs: () => number;
   readonly events: SessionEvents;
@@ -131,8 +133,10 @@ export class Session {
   #take(data: string | Uint8Array): void {
     try {
       if (this.#state === "open") this.#inbox!.receive(data);
-      else if (this.#state === "greeting") this.#greet(data);
-      else if (this.#state === "admitting") this.#keepEarly(data);
+      else if (this.#state === "greeting") {
+        this.#enter("admitting");
+        this.#options.whenItsTurn(() => this.#greet(data));
+      } else if (this.#state === "admitting") this.#keepEarly(data);
     } catch (error) {
       this.#fail(error);
     }
@@ -206,6 +210,7 @@ export class Session {
   }
 
   #greet(data: string | Uint8Array): void {
+    if (this.#state !== "admitting") return;
     const hello = typeof data === "string" ? this.#parseHello(data) : undefined;
     if (hello === undefined) {
       this.end("hello-required", "The first frame must be a valid hello, as text.");
@@ -215,7 +220,6 @@ export class Session {
       this.end("unsupported-protocol", `This broker speaks protocol version ${protocolVersion}.`);
       return;
     }
-    this.#enter("admitting");
     this.#options.login.authenticate(hello.credentials, this.remoteAddress).then(
       (user) => this.#admit(hello, user),
       (error: unknown) => this.#fail(error),

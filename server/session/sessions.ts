@@ -16,6 +16,8 @@ export interface SessionsOptions {
   readonly product: { readonly product: string; readonly version: string };
   /** Milliseconds of a clock that never goes back. */
   readonly now: () => number;
+  /** Calls back when a client that comes or goes has its turn. */
+  readonly whenItsTurn: (begin: () => void) => void;
   readonly events: SessionEvents;
 }
 
@@ -48,7 +50,7 @@ export class Sessions {
 
   /** A connection has been made. Its owner calls the session's `receive` and `disconnected`. */
   open(socket: ClientSocket): Session {
-    const { broker, login, limits, product, now, events } = this.#options;
+    const { broker, login, limits, product, now, whenItsTurn, events } = this.#options;
     const session = new Session({
       id: randomBytes(12).toString("base64url"),
       socket,
@@ -58,6 +60,7 @@ export class Sessions {
       limits,
       product,
       nowMs: now(),
+      whenItsTurn,
       retryAfterMs: this.#retryAfterMs,
       events: { ...events, onEnd: (ended, why) => this.#ended(ended, why) },
     });

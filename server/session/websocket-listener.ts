@@ -16,6 +16,8 @@ export interface WebSocketListenerOptions {
   readonly originAllowed: (origin: string | undefined, host: string | undefined) => boolean;
   /** Groups addresses that count as one client. */
   readonly addressKey: (address: string) => string;
+  /** Calls back when a client that comes or goes has its turn. */
+  readonly whenItsTurn: (begin: () => void) => void;
   readonly onRefused: (address: string, status: number, why: string) => void;
 }
 
@@ -31,8 +33,7 @@ export class WebSocketListener {
   readonly #options: WebSocketListenerOptions;
   readonly #webSockets: WebSocketServer;
   readonly #counts: ConnectionCounts;
-  readonly #onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) =>
-    this.#upgrade(request, socket, head);
+  #isClosed = false;
 
   constructor(options: WebSocketListenerOptions) {
     this.#options = options;
@@ -47,16 +48,24 @@ export class WebSocketListener {
       maxFragments: 4096,
       handleProtocols: (offered) => (offered.has(subprotocol) ? subprotocol : false),
     });
-    options.server.on("upgrade", this.#onUpgrade);
+    options.server.on("upgrade", (request, socket, head) => {
+      // An error before the handshake is done would otherwise end the process.
+      const onError = () => socket.destroy();
+      socket.on("error", onError);
+      options.whenItsTurn(() => this.#upgrade(request, socket, head, onError));
+    });
   }
 
   /** No connection is accepted any more; those that are there stay. */
   close(): void {
-    this.#options.server.off("upgrade", this.#onUpgrade);
-    this.#options.server.on("upgrade", (_request, socket) => refuse(socket, 503, "The broker is stopping."));
+    this.#isClosed = true;
   }
 
-  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, onError: () => void): void {
+    if (this.#isClosed) {
+      refuse(socket, 503, "The broker is stopping.");
+      return;
+    }
     const address = request.socket.remoteAddress ?? "";
     const refusal = this.#refusal(request, address);
     if (refusal !== undefined) {
@@ -64,9 +73,6 @@ export class WebSocketListener {
       refuse(socket, refusal.status, refusal.why);
       return;
     }
-    // An error before the handshake is done would otherwise end the process.
-    const onError = () => socket.destroy();
-    socket.on("error", onError);
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       socket.off("error", onError);
       this.#accept(webSocket, request.socket, address);
@@ -109,7 +115,7 @@ export class WebSocketListener {
     webSocket.on("error", () => {});
     webSocket.on("close", () => {
       count.remove();
-      session.disconnected();
+      this.#options.whenItsTurn(() => session.disconnected());
     });
   }
 }

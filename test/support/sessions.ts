@@ -98,6 +98,7 @@ export async function startSessions(
     limits,
     product: { product: "posthorn", version: "test" },
     reconnectsPerSecond: 1000,
+    whenItsTurn: (begin) => begin(),
     now,
     events: {
       onOpen: () => {},

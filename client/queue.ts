@@ -48,6 +48,11 @@ export interface QueueStatus {
   readonly activeConsumer: string | undefined;
   /** Deliveries are stopped by `pause`. */
   readonly paused: boolean;
+  /**
+   * State of the circuit breaker, if the queue has one. `closed`: messages are delivered. `open`: none. `half-open`: one, to
+   * see whether that succeeds.
+   */
+  readonly circuit: "closed" | "open" | "half-open" | undefined;
   /** Name of the policy that is in force. */
   readonly policy: string | undefined;
   /** What holds of arguments, policy and defaults. */
@@ -120,9 +125,9 @@ export class Queue {
   async status(options: { readonly signal?: AbortSignal } = {}): Promise<QueueStatus> {
     const content = { queue: this.name };
     const reply = await this.#connection.request("queue.status", content, { ...options, repeatable: true });
-    const { queue: name, ready, unsettled, consumers, activeConsumer, paused, policy } = reply;
+    const { queue: name, ready, unsettled, consumers, activeConsumer, paused, circuit, policy } = reply;
     const effectiveArguments = effectiveArgumentsFrom<QueueArguments>(reply.effectiveArguments ?? {});
-    return { name, ready, unsettled, consumers, activeConsumer, paused, policy, effectiveArguments };
+    return { name, ready, unsettled, consumers, activeConsumer, paused, circuit, policy, effectiveArguments };
   }
 
   /**

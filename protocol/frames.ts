@@ -311,6 +311,12 @@ export const requests = {
         string({ description: "Tag of the active consumer of a queue with `singleActiveConsumer`." }),
       ),
       paused: boolean("Deliveries are stopped by `queue.pause`."),
+      circuit: optional(
+        oneOf(
+          ["closed", "open", "half-open"],
+          "State of the circuit breaker, if the queue has one. `closed`: messages are delivered. `open`: none. `half-open`: one, to see whether that succeeds.",
+        ),
+      ),
       policy: optional(string({ description: "Name of the policy that is in force." })),
       effectiveArguments: optional(effectiveArguments),
     },

@@ -219,6 +219,10 @@ export const controlVectors: readonly ControlVector[] = [
       ],
     }),
   ),
+  answer(
+    "queue.status",
+    ok(15, { queue: "billing", ready: 41, unsettled: 2, consumers: 1, paused: false, circuit: "half-open" }),
+  ),
   client("queue.consume", { type: "queue.consume", id: 6, queue: "billing", prefetch: 100 }),
   client("queue.consume: everything", {
     type: "queue.consume",

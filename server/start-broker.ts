@@ -88,6 +88,11 @@ export async function startBroker({
       onFailure,
       onDamage: (queue, error) =>
         log.error({ queue, err: error }, "A queue's messages cannot be read: nothing is delivered from it"),
+      onCircuitChange: (queue, state, failed, deliveries) => {
+        if (state === "open" && deliveries > 0)
+          log.warn({ queue, failed, deliveries }, "Too many deliveries fail: the queue's circuit is open");
+        else log.info({ queue, state }, "A queue's circuit has changed its state");
+      },
       onMissingTarget: (argument, target, of) =>
         log.warn(
           { [argument]: target, of },

@@ -16,7 +16,6 @@ export const notBuilt: { readonly [kind in ArgumentKind]: readonly string[] } = 
     "deliveryLimit",
     "retry",
     "maxPriority",
-    "circuitBreaker",
     "deduplication",
   ],
   consumer: ["onSlow"],

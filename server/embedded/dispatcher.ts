@@ -59,9 +59,10 @@ export class Dispatcher {
   /** Returns whether the turn ended although more could be delivered. */
   #turn(queue: Queue): boolean {
     if (queue.isPaused || queue.damage !== undefined) return false;
-    const { groups } = queue;
+    const { groups, breaker } = queue;
+    const most = breaker === undefined ? turnMessages : breaker.allowance(turnMessages);
     let bytes = 0;
-    for (let count = 0; count < turnMessages && bytes < turnBytes; count++) {
+    for (let count = 0; count < most && bytes < turnBytes; count++) {
       if (groups !== undefined && queue.damage === undefined) this.#lookAhead(queue, groups);
       const consumer = queue.readyCount === 0 ? undefined : queue.consumers.next(groups);
       const entry = consumer === undefined ? undefined : this.#take(queue, consumer);
@@ -77,11 +78,12 @@ export class Dispatcher {
       }
       if (consumer.batch.length === 0) this.#served.push(consumer);
       consumer.batch.push(entry);
+      breaker?.handedOut(entry);
       this.#handedOut++;
       bytes += entry.envelope.length;
     }
     this.#deliver(queue);
-    return true;
+    return most > 0;
   }
 
   #take(queue: Queue, consumer: Consumer): Entry | undefined {

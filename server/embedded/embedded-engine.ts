@@ -2,6 +2,7 @@ import type { SettleDetail } from "../../protocol/delivery-history.ts";
 import { PosthornError } from "../../protocol/errors.ts";
 import type {
   Blocked,
+  CircuitState,
   Delivery,
   DeliverySink,
   Engine,
@@ -89,6 +90,8 @@ export interface EmbeddedEngineEvents {
    * for each `of`.
    */
   onMissingTarget(argument: MissingTarget, target: string, of: string): void;
+  /** A queue's circuit breaker has changed its state. `failed` and `deliveries`: what made it open. */
+  onCircuitChange(queue: string, state: CircuitState, failed: number, deliveries: number): void;
 }
 
 /** An argument that names where messages go on to. */
@@ -144,12 +147,17 @@ export class EmbeddedEngine implements Engine {
       budgetBytes: options.memoryBudgetBytes,
       queueBytes: options.queueMemoryBytes,
     };
+    this.#deadlines = new Deadlines(options);
     this.#queueHost = {
       store: options.store,
       memory,
       uncertainBelow: 0,
       changed: (lane) => this.#committer.changed(lane),
       wake: (queue) => this.#dispatcher.wake(queue),
+      now: options.now,
+      deadlines: this.#deadlines,
+      circuitChanged: (queue, state, failed, deliveries) =>
+        options.events.onCircuitChange(queue.name, state, failed, deliveries),
       deadLetters: new DeadLetters({
         now: () => options.now() + (options.steadyClock?.lagMs ?? 0),
         findQueue: (name) => this.#topology.queues.get(name),
@@ -179,7 +187,6 @@ export class EmbeddedEngine implements Engine {
       unflushedBytes: () => this.#committer.unflushedBytes,
       delay: options.delay,
     });
-    this.#deadlines = new Deadlines(options);
     const { steadyClock: clock, delay } = options;
     this.#clockLag = clock && new ClockLag({ clock, delay, record: (lagMs) => this.#recordLag(lagMs) });
     this.#committer = this.#newCommitter(1);
@@ -385,7 +392,7 @@ export class EmbeddedEngine implements Engine {
       const message = `Queue ${JSON.stringify(name)} gives its messages to a single active consumer only.`;
       throw new PosthornError("resource-locked", message, { queue: name });
     }
-    const delivery = queue.isPaused
+    const delivery = !queue.gives
       ? undefined
       : this.#take(queue, noAck ? undefined : this.#puller(queue, sink));
     if (delivery !== undefined && noAck) queue.finish(delivery);
@@ -469,6 +476,8 @@ export class EmbeddedEngine implements Engine {
   #expired(queue: Queue, entries: readonly Entry[], sink: LeaseSink): void {
     if (queue.deleted) return;
     sink.expired(entries);
+    // To the circuit breaker it is a failure, not a receiver that went away.
+    for (const entry of entries) queue.breaker?.settled(entry, "requeue");
     const reason = { code: "delivery-expired", message: "It was not settled in time." };
     for (const entry of entries) queue.putBack(entry, "return", { delay: 0, reason });
     this.#dispatcher.wake(queue);
@@ -559,7 +568,9 @@ export class EmbeddedEngine implements Engine {
     if (queue.damage === undefined) {
       try {
         queue.groups?.fill();
-        return queue.take(holder);
+        const entry = queue.take(holder);
+        if (entry !== undefined) queue.breaker?.handedOut(entry);
+        return entry;
       } catch (error) {
         queue.damage = error;
         this.#options.events.onDamage(queue.name, error);

@@ -2,6 +2,7 @@ import type { NackReason, SettleDetail } from "../../protocol/delivery-history.t
 import type { Headers } from "../../protocol/header-value.ts";
 import { type QueueSettings, queueSettings } from "../../protocol/queue-settings.ts";
 import type {
+  CircuitState,
   LeaseSink,
   Owner,
   Policy,
@@ -9,8 +10,10 @@ import type {
   QueueReport,
   QueueStatus,
 } from "../engine/engine.ts";
+import { CircuitBreaker } from "./circuit-breaker.ts";
 import { ConsumerRoster } from "./consumer-roster.ts";
 import type { DeadLetters } from "./dead-letters.ts";
+import type { Deadlines } from "./deadlines.ts";
 import { withNackReason } from "./death-history.ts";
 import { combinedArguments, effectiveArguments, effectiveSettings } from "./effective-arguments.ts";
 import type { Entry } from "./entry.ts";
@@ -28,6 +31,11 @@ export interface QueueHost extends LaneHost {
   /** A delivery from the queue may have become possible. */
   wake(queue: Queue): void;
   readonly deadLetters: Pick<DeadLetters, "move">;
+  /** Milliseconds since 1970, the clock of `deadlines`. */
+  now(): number;
+  readonly deadlines: Pick<Deadlines, "create">;
+  /** The circuit breaker has changed its state. `failed` and `deliveries`: what made it open. */
+  circuitChanged(queue: Queue, state: CircuitState, failed: number, deliveries: number): void;
 }
 
 /** One queue: its messages in order, who gets them, and what it counts. */
@@ -57,6 +65,7 @@ export class Queue implements Subject {
   pullers = new WeakMap<LeaseSink, PulledMessages>();
   /** With `messageGroups`: what is next is taken off the lane by these. */
   groups: MessageGroups | undefined;
+  breaker: CircuitBreaker | undefined;
 
   readonly #host: QueueHost;
   readonly #lane: Lane;
@@ -75,6 +84,7 @@ export class Queue implements Subject {
     this.#host = host;
     this.#lane = new Lane(id, this, host);
     this.#group();
+    this.#breakCircuit();
   }
 
   /** Takes over what an earlier run of the broker has written. */
@@ -107,7 +117,13 @@ export class Queue implements Subject {
     this.hasMissedTarget = false;
     this.consumers.setSingle(settings.singleActiveConsumer);
     this.#group();
+    this.#breakCircuit();
     this.#host.wake(this);
+  }
+
+  /** Nothing holds back all of its messages. */
+  get gives(): boolean {
+    return !this.isPaused && this.breaker?.allowance(1) !== 0;
   }
 
   get readyCount(): number {
@@ -131,6 +147,7 @@ export class Queue implements Subject {
       consumers: this.consumers.size,
       activeConsumer: this.consumers.active?.options.consumerTag,
       paused: this.isPaused,
+      circuit: this.breaker?.state,
       policy: this.policy?.name,
       effectiveArguments: effectiveArguments("queue", this, {
         ...combinedArguments(this),
@@ -175,6 +192,7 @@ export class Queue implements Subject {
     entry.state = "ready";
     if (this.groups === undefined) entry.lane.ready.putBack(entry);
     else this.groups.undoTake(entry);
+    this.breaker?.settled(entry, "release");
   }
 
   /** A message that was handed out is done with. */
@@ -182,6 +200,7 @@ export class Queue implements Subject {
     if (!this.#leaveHolder(entry)) return;
     entry.lane.end(entry);
     this.groups?.finish(entry);
+    this.breaker?.settled(entry, "ack");
   }
 
   /** A message that was handed out is not wanted: it goes to the dead-letter target, if there is one. */
@@ -189,6 +208,7 @@ export class Queue implements Subject {
     if (!this.#leaveHolder(entry)) return;
     this.#host.deadLetters.move(entry, "rejected", reason);
     this.groups?.finish(entry);
+    this.breaker?.settled(entry, "reject");
   }
 
   /** A message that was handed out goes back to its place. Released, it was not looked at, and that is no attempt. */
@@ -206,6 +226,7 @@ export class Queue implements Subject {
     }
     if (this.groups === undefined) entry.lane.ready.putBack(entry);
     else this.groups.putBack(entry);
+    this.breaker?.settled(entry, outcome);
   }
 
   /** Deletes every ready message, readable or not, and says how many there were. */
@@ -220,6 +241,7 @@ export class Queue implements Subject {
   delete(): void {
     this.deleted = true;
     this.groups?.clear();
+    this.breaker?.stop();
     this.#lane.delete();
   }
 
@@ -230,6 +252,18 @@ export class Queue implements Subject {
     for (const entry of this.groups?.clear() ?? []) ready.putBack(entry);
     this.groups =
       messageGroups && new MessageGroups(messageGroups, ready, this.#host.memory, this.#unsettled);
+  }
+
+  #breakCircuit(): void {
+    const { circuitBreaker } = this.#settings;
+    if (circuitBreaker !== undefined && this.breaker?.goesBy(circuitBreaker)) return;
+    this.breaker?.stop();
+    const { now, deadlines } = this.#host;
+    const onChange = (state: CircuitState, failed: number, deliveries: number) => {
+      this.#host.circuitChanged(this, state, failed, deliveries);
+      this.#host.wake(this);
+    };
+    this.breaker = circuitBreaker && new CircuitBreaker(circuitBreaker, { now, deadlines, onChange });
   }
 
   #leaveHolder(entry: Entry): boolean {

@@ -234,6 +234,9 @@ export interface ExchangeReport {
   readonly effectiveArguments: EffectiveArguments;
 }
 
+/** `closed`: messages are delivered. `open`: none. `half-open`: one, to see whether that succeeds. */
+export type CircuitState = "closed" | "open" | "half-open";
+
 /** A queue in detail, for people and for those who watch it. */
 export interface QueueReport {
   readonly name: string;
@@ -244,6 +247,8 @@ export interface QueueReport {
   /** Tag of the single active consumer; `undefined` if there is none. */
   readonly activeConsumer: string | undefined;
   readonly paused: boolean;
+  /** `undefined`: it has no circuit breaker. */
+  readonly circuit: CircuitState | undefined;
   /** Name of the policy that is in force. */
   readonly policy: string | undefined;
   readonly effectiveArguments: EffectiveArguments;

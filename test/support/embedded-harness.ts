@@ -158,6 +158,7 @@ async function launch({ store }: StoreUnderTest, options: HarnessOptions) {
       onDamage(queue, error) {
         throw new Error(`Queue ${queue} is damaged.`, { cause: error });
       },
+      onCircuitChange: () => {},
       onMissingTarget: () => {},
     },
   });

@@ -1,4 +1,5 @@
 import type { ErrorCode } from "../../protocol/errors.ts";
+import { Deadlines } from "../../server/embedded/deadlines.ts";
 import { EmbeddedEngine, type EmbeddedEngineOptions } from "../../server/embedded/embedded-engine.ts";
 import type { QueueHost } from "../../server/embedded/queue.ts";
 import { MemoryStore } from "../../server/embedded/store/memory-store.ts";
@@ -21,6 +22,9 @@ export function queueHost(parts: Partial<QueueHost> = {}): QueueHost {
     uncertainBelow: 0,
     changed: () => {},
     wake: () => {},
+    now: () => 0,
+    deadlines: new Deadlines({ now: () => 0, delay: () => {} }),
+    circuitChanged: () => {},
     deadLetters: {
       move: (entry) => {
         entry.lane.end(entry);
@@ -100,6 +104,7 @@ export async function steppedEngine(
     events: {
       onFailure: (error) => failures.push(error),
       onDamage: (queue) => damaged.push(queue),
+      onCircuitChange: () => {},
       onMissingTarget: (...facts) => missingTargets.push(facts),
     },
     ...options,

@@ -82,6 +82,7 @@ export async function startSessions(
     events: {
       onFailure: (error) => errors.push(error),
       onDamage: (_queue, error) => errors.push(error),
+      onCircuitChange: () => {},
       onMissingTarget: (...facts) => errors.push(facts),
     },
     ...options.engineOptions,

@@ -420,6 +420,7 @@ export class ModelRun {
       events: {
         onFailure: (error) => this.#problems.push(error),
         onDamage: (_queue, error) => this.#problems.push(error),
+        onCircuitChange: () => {},
         onMissingTarget: (...facts) => this.#problems.push(facts),
       },
     });

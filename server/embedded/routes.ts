@@ -15,9 +15,9 @@ export type MissingAlternateListener = (exchange: Exchange) => void;
 
 /** Where a walk from one exchange led. */
 interface Walk {
-  readonly queues: Set<Queue>;
+  readonly queues: ReadonlySet<Queue>;
   /** The same key leads to the same queues as long as the topology stays as it is, and nobody has to be told. */
-  readonly isCacheable: boolean;
+  readonly isRepeatable: boolean;
 }
 
 const noQueues: readonly Queue[] = Object.freeze([]);
@@ -42,14 +42,15 @@ export class Routes {
 
   /** The queues that a message goes to from an exchange, each once. */
   find(from: Exchange, message: RoutedMessage): readonly Queue[] {
-    if (message.copyKeys.length > 0) return [...this.#walk(from, message).queues];
-    const { cache } = from;
-    const { routingKey } = message;
-    if (from.isLinked) cache.holdFor(this.#topology.generation);
-    const known = cache.get(routingKey);
-    if (known !== undefined) return known;
-    const { queues, isCacheable } = this.#walk(from, message);
-    return isCacheable ? cache.set(routingKey, queues) : [...queues];
+    const { cache, isLinked } = from;
+    const isCacheable = from.keyOnly && message.copyKeys.length === 0;
+    if (isCacheable) {
+      if (isLinked) cache.holdFor(this.#topology.generation);
+      const known = cache.get(message.routingKey);
+      if (known !== undefined) return known;
+    }
+    const { queues, isRepeatable } = isLinked ? this.#walk(from, message) : directly(from, message);
+    return isCacheable && isRepeatable ? cache.set(message.routingKey, queues) : [...queues];
   }
 
   /** The queues that a message goes to from the default exchange: those with its keys for names (SEMANTICS 16). */
@@ -65,11 +66,11 @@ export class Routes {
   /** Comes by every exchange once at most, however they are bound to each other. */
   #walk(from: Exchange, message: RoutedMessage): Walk {
     const queues = new Set<Queue>();
-    let isCacheable = true;
+    let isRepeatable = true;
     // What is added to a set while it is walked over is walked over too.
     const exchanges = new Set([from]);
     for (const exchange of exchanges) {
-      isCacheable &&= exchange.keyOnly;
+      isRepeatable &&= exchange.keyOnly;
       const destinations = exchange.match(message);
       for (const destination of destinations) {
         if (destination instanceof Exchange) exchanges.add(destination);
@@ -81,9 +82,14 @@ export class Routes {
       else {
         this.#onMissingAlternate(exchange);
         // Each message that is lost so is counted.
-        isCacheable = false;
+        isRepeatable = false;
       }
     }
-    return { queues, isCacheable };
+    return { queues, isRepeatable };
   }
+}
+
+/** The way from an exchange to which nothing but queues is bound and that has no alternate. */
+function directly(from: Exchange, message: RoutedMessage): Walk {
+  return { queues: from.match(message) as ReadonlySet<Queue>, isRepeatable: true };
 }

@@ -23,7 +23,10 @@ const acceptsAnything = (): undefined => undefined;
 export const exchangeTypes = {
   direct: { createRouter: <D>() => new DirectRouter<D>(), checkBinding: acceptsAnything },
   fanout: { createRouter: <D>() => new FanoutRouter<D>(), checkBinding: acceptsAnything },
-  topic: { createRouter: <D>() => new TopicRouter<D>(), checkBinding: acceptsAnything },
+  topic: {
+    createRouter: <D>(options: RouterOptions<D>) => new TopicRouter<D>(options),
+    checkBinding: acceptsAnything,
+  },
   headers: {
     createRouter: <D>() => new HeadersRouter<D>(),
     checkBinding: (_routingKey: string, args: Headers) => checkXMatch(args),

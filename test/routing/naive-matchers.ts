@@ -3,8 +3,10 @@ import type { HeaderValue } from "../../protocol/header-value.ts";
 /** What the rules say, written for reading; the routers are held against it. */
 export function topicMatches(bindingKey: string, routingKey: string): boolean {
   const words = (key: string) => (key === "" ? [] : key.split("."));
-  const pattern = words(bindingKey);
-  const message = words(routingKey);
+  return wordsMatch(words(bindingKey), words(routingKey));
+}
+
+export function wordsMatch(pattern: readonly string[], message: readonly string[]): boolean {
   const known = new Map<number, boolean>();
   const from = (p: number, m: number): boolean => {
     const place = p * 1000 + m;

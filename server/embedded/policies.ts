@@ -48,7 +48,7 @@ export class Policies {
     this.#ranked = [...this.#ranked.filter((other) => other.policy !== former), ranked].sort(byRank);
     if (former !== undefined) this.#replace(former);
     for (const subject of this.#subjects[policy.appliesTo].values())
-      if (ranked.pattern.matches(subject.name)) this.apply(policy.appliesTo, subject);
+      if (ranked.pattern.matches(subject.name)) this.#review(policy.appliesTo, subject);
   }
 
   /** Returns whether there was one of that name. */
@@ -64,12 +64,10 @@ export class Policies {
     return this.#ranked.find(({ policy }) => policy.name === name)?.policy;
   }
 
-  /** Puts the policy in force that is to be in force for a queue or exchange. */
-  apply(kind: Policy["appliesTo"], subject: Subject): void {
-    const best = this.#ranked.find(
-      ({ policy, pattern }) => policy.appliesTo === kind && pattern.matches(subject.name),
-    )?.policy;
-    if (best !== subject.policy) subject.follow(best);
+  /** The policy that is to be in force for a queue or exchange of this name. */
+  find(kind: Policy["appliesTo"], name: string): Policy | undefined {
+    return this.#ranked.find(({ policy, pattern }) => policy.appliesTo === kind && pattern.matches(name))
+      ?.policy;
   }
 
   /** Those that win come first. */
@@ -87,7 +85,12 @@ export class Policies {
   #replace(former: Policy): void {
     const kind = former.appliesTo;
     for (const subject of this.#subjects[kind].values())
-      if (subject.policy === former) this.apply(kind, subject);
+      if (subject.policy === former) this.#review(kind, subject);
+  }
+
+  #review(kind: Policy["appliesTo"], subject: Subject): void {
+    const best = this.find(kind, subject.name);
+    if (best !== subject.policy) subject.follow(best);
   }
 }
 

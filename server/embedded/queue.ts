@@ -1,6 +1,6 @@
 import type { NackReason, SettleDetail } from "../../protocol/delivery-history.ts";
 import type { Headers } from "../../protocol/header-value.ts";
-import { type QueueSettings, queueSettings } from "../../protocol/queue-settings.ts";
+import type { QueueSettings } from "../../protocol/queue-settings.ts";
 import type {
   CircuitState,
   LeaseSink,
@@ -72,13 +72,20 @@ export class Queue implements Subject {
   #settings: QueueSettings;
   #unsettled = 0;
 
-  constructor(id: QueueId, declaration: QueueDeclaration, owner: Owner | undefined, host: QueueHost) {
+  constructor(
+    id: QueueId,
+    declaration: QueueDeclaration,
+    owner: Owner | undefined,
+    host: QueueHost,
+    policy?: Policy,
+  ) {
     this.id = id;
     this.name = declaration.name;
     this.durable = declaration.durable && owner === undefined;
     this.autoDelete = declaration.autoDelete;
     this.arguments = declaration.arguments;
-    this.#settings = queueSettings(declaration.arguments);
+    this.policy = policy;
+    this.#settings = effectiveSettings(this);
     this.consumers = new ConsumerRoster(this.#settings.singleActiveConsumer, () => host.wake(this));
     this.owner = owner;
     this.#host = host;

@@ -158,8 +158,7 @@ export class Topology {
     assertBelow(this.queues.size, this.#limits.maxQueues, "maxQueues");
     const records: RecordChange[] = [];
     const queueOwner = declaration.exclusive ? owner : undefined;
-    const queue = new Queue(this.#takeQueueId(records), declaration, queueOwner, this.#host);
-    this.#addQueue(queue);
+    const queue = this.#addQueue(this.#takeQueueId(records), declaration, queueOwner);
     if (queue.durable) records.push(queueRecord(queue));
     return { records, deletedQueues: [] };
   }
@@ -221,9 +220,7 @@ export class Topology {
   }
 
   restoreQueue(id: QueueId, declaration: QueueDeclaration): Queue {
-    const queue = new Queue(id, declaration, undefined, this.#host);
-    this.#addQueue(queue);
-    return queue;
+    return this.#addQueue(id, declaration, undefined);
   }
 
   restoreBinding(
@@ -264,17 +261,20 @@ export class Topology {
 
   #addExchange(exchange: Exchange): void {
     this.exchanges.set(exchange.name, exchange);
-    this.policies.apply("exchanges", exchange);
+    const policy = this.policies.find("exchanges", exchange.name);
+    if (policy !== undefined) exchange.follow(policy);
     this.#generation++;
   }
 
-  #addQueue(queue: Queue): void {
+  #addQueue(id: QueueId, declaration: QueueDeclaration, owner: Owner | undefined): Queue {
+    const policy = this.policies.find("queues", declaration.name);
+    const queue = new Queue(id, declaration, owner, this.#host, policy);
     this.queues.set(queue.name, queue);
-    this.policies.apply("queues", queue);
-    if (queue.owner === undefined) return;
-    const owned = this.#owned.get(queue.owner);
-    if (owned === undefined) this.#owned.set(queue.owner, new Set([queue]));
+    if (owner === undefined) return queue;
+    const owned = this.#owned.get(owner);
+    if (owned === undefined) this.#owned.set(owner, new Set([queue]));
     else owned.add(queue);
+    return queue;
   }
 
   #takeQueueId(records: RecordChange[]): QueueId {

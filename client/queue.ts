@@ -48,6 +48,8 @@ export interface QueueStatus {
   readonly activeConsumer: string | undefined;
   /** Deliveries are stopped by `pause`. */
   readonly paused: boolean;
+  /** Groups of a queue with `messageGroups` of which a message is unsettled, or among the ready ones that were looked at. */
+  readonly groups: number | undefined;
   /**
    * State of the circuit breaker, if the queue has one. `closed`: messages are delivered. `open`: none. `half-open`: one, to
    * see whether that succeeds.
@@ -125,9 +127,18 @@ export class Queue {
   async status(options: { readonly signal?: AbortSignal } = {}): Promise<QueueStatus> {
     const content = { queue: this.name };
     const reply = await this.#connection.request("queue.status", content, { ...options, repeatable: true });
-    const { queue: name, ready, unsettled, consumers, activeConsumer, paused, circuit, policy } = reply;
-    const effectiveArguments = effectiveArgumentsFrom<QueueArguments>(reply.effectiveArguments ?? {});
-    return { name, ready, unsettled, consumers, activeConsumer, paused, circuit, policy, effectiveArguments };
+    return {
+      name: reply.queue,
+      ready: reply.ready,
+      unsettled: reply.unsettled,
+      consumers: reply.consumers,
+      activeConsumer: reply.activeConsumer,
+      paused: reply.paused,
+      groups: reply.groups,
+      circuit: reply.circuit,
+      policy: reply.policy,
+      effectiveArguments: effectiveArgumentsFrom<QueueArguments>(reply.effectiveArguments ?? {}),
+    };
   }
 
   /**

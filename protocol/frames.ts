@@ -311,6 +311,11 @@ export const requests = {
         string({ description: "Tag of the active consumer of a queue with `singleActiveConsumer`." }),
       ),
       paused: boolean("Deliveries are stopped by `queue.pause`."),
+      groups: optional(
+        count(
+          "Groups of a queue with `messageGroups` of which a message is unsettled, or among the ready ones that were looked at.",
+        ),
+      ),
       circuit: optional(
         oneOf(
           ["closed", "open", "half-open"],

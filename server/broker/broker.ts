@@ -208,11 +208,12 @@ export class Broker {
 
   async queueStatus(visitor: Visitor, name: string): Promise<Reply<"queue.status">> {
     const report = await this.#engine.inspectQueue(name, visitor);
-    const { name: queue, activeConsumer, circuit, policy, effectiveArguments, ...counts } = report;
+    const { name: queue, activeConsumer, groups, circuit, policy, effectiveArguments, ...counts } = report;
     return {
       queue,
       ...counts,
       ...(activeConsumer !== undefined && { activeConsumer }),
+      ...(groups !== undefined && { groups }),
       ...(circuit !== undefined && { circuit }),
       ...(policy !== undefined && { policy }),
       effectiveArguments: effectiveArgumentsToJson(effectiveArguments),

@@ -154,6 +154,7 @@ export class Queue implements Subject {
       consumers: this.consumers.size,
       activeConsumer: this.consumers.active?.options.consumerTag,
       paused: this.isPaused,
+      groups: this.groups?.size,
       circuit: this.breaker?.state,
       policy: this.policy?.name,
       effectiveArguments: effectiveArguments("queue", this, {

@@ -247,6 +247,8 @@ export interface QueueReport {
   /** Tag of the single active consumer; `undefined` if there is none. */
   readonly activeConsumer: string | undefined;
   readonly paused: boolean;
+  /** Groups of which a message is unsettled or among the next ones. `undefined`: it has no groups. */
+  readonly groups: number | undefined;
   /** `undefined`: it has no circuit breaker. */
   readonly circuit: CircuitState | undefined;
   /** Name of the policy that is in force. */

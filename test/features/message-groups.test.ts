@@ -39,6 +39,10 @@ test("messages with the same key come one after the other, those with other keys
     client.settle(1, 2, 5, "ack");
     await client.barrier();
     expect(all(client).slice(5)).toEqual(["b2", "a3"]);
+    expect(await client.must("queue.status", { queue: "q" })).toMatchObject({ groups: 2, unsettled: 2 });
+    client.settle(1, 6, 7, "ack");
+    await client.barrier();
+    expect(await client.must("queue.status", { queue: "q" })).toMatchObject({ groups: 0, unsettled: 0 });
   }));
 
 test("a group goes to one consumer at a time, and to any when nothing of it is unsettled", () =>

@@ -2,6 +2,8 @@ import type { Headers } from "../protocol/header-value.ts";
 import { argumentsContent } from "./arguments-content.ts";
 import { type BindOptions, bindingTerms } from "./binding.ts";
 import type { Body } from "./body.ts";
+import { type BrowseOptions, type BrowsePage, type BrowsePageOptions, browse, browsePage } from "./browse.ts";
+import type { BrowsedMessage } from "./browsed-message.ts";
 import type { Connection } from "./connection.ts";
 import { type ConsumeOptions, Consumer, type MessageHandler } from "./consumer.ts";
 import { type EffectiveArguments, effectiveArgumentsFrom } from "./effective-arguments.ts";
@@ -13,6 +15,7 @@ import type { PublishReceipt } from "./publish.ts";
 import type { PublishOptions } from "./publish-encoder.ts";
 import type { QueueArguments } from "./queue-arguments.ts";
 import type { QueueName } from "./queue-name.ts";
+import { type RedriveOptions, type RedriveReport, redrive } from "./redrive.ts";
 
 export interface QueueDeclaration extends QueueArguments {
   /** Survives a restart of the broker, with its persistent messages. Default true; exclusive queues never do. */
@@ -139,6 +142,44 @@ export class Queue {
       policy: reply.policy,
       effectiveArguments: effectiveArgumentsFrom<QueueArguments>(reply.effectiveArguments ?? {}),
     };
+  }
+
+  /**
+   * Shows the queue's messages without taking them, in its order: `for await (const message of queue.browse()) …`. Nothing about
+   * them changes. It ends with the messages that were there when it began; those that go before their turn are passed over.
+   * @throws PosthornError `not-found`, `resource-locked`, `invalid-argument` for a path or pattern in the filter, …
+   */
+  browse(options: BrowseOptions = {}): AsyncGenerator<BrowsedMessage, void, undefined> {
+    return browse(this.#connection, this.#name, options);
+  }
+
+  /**
+   * One page of {@link browse}, for lists that people turn the pages of. It may be empty although there is more: `cursor` says.
+   * @throws PosthornError as {@link browse}.
+   */
+  browsePage(options: BrowsePageOptions = {}): Promise<BrowsePage> {
+    return browsePage(this.#connection, this.#name, options);
+  }
+
+  /**
+   * Deletes one message, by the `position` that {@link browse} shows. It is not dead-lettered.
+   * @throws PosthornError `not-found` if it is no longer there, `precondition-failed` if a consumer has it.
+   */
+  async deleteMessage(position: string, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    await this.#connection.request("queue.message.delete", { queue: this.name, position }, options);
+  }
+
+  /**
+   * Moves (or copies) messages from this dead-letter queue back to the queue that each of them failed in, or to one that is named.
+   * Each message is at every moment in exactly one of the two queues, whatever happens. Only those are redriven that are
+   * there when it begins; those with consumers stay.
+   *
+   * It goes step by step, and ends with the program, the connection or the `signal` after the step under way: what is redriven
+   * by then stays so, the rest stays where it is. `onProgress` has said how far it got.
+   * @throws PosthornError `not-found` if this queue or `to` is not there, `connection-closed`, `aborted`, `disk-full`, …
+   */
+  redrive(options: RedriveOptions = {}): Promise<RedriveReport> {
+    return redrive(this.#connection, this.#name, options);
   }
 
   /**

@@ -1,16 +1,18 @@
 import { longestMs } from "./arguments.ts";
-import type { DeathReason, DeliveryHistory, NackReason } from "./delivery-history.ts";
+import type { DeliveryHistory, NackReason } from "./delivery-history.ts";
 import type { ErrorCode, ErrorDetails } from "./errors.ts";
+import { count, errorCode, flag, id, maxInteger, name, number, table } from "./field-kinds.ts";
 import { messageFrameCodes, type Outcome } from "./frame-codes.ts";
 import type { Headers } from "./header-value.ts";
 import type { Message, MessageProperties } from "./message.ts";
+import { historyFields, nackReason } from "./message-fields.ts";
+import { browsedMessage, messageFilter, messagePosition, redriveCount } from "./message-management.ts";
 import {
   boolean,
   type Fields,
   type Infer,
   type InferFields,
   integer,
-  json,
   list,
   map,
   object,
@@ -24,20 +26,6 @@ import {
  * The table of frames. TypeScript types, JSON schemas, both codecs and the tables in docs/protocol.md follow from it.
  * Codes of message frames are never reused; `test/vectors/frames.json` pins the table.
  */
-
-const maxInteger = Number.MAX_SAFE_INTEGER;
-const id = integer({
-  minimum: 1,
-  maximum: maxInteger,
-  description: "Chosen by the client; the answer carries it.",
-});
-// Names are limited in bytes of UTF-8, which a schema cannot say; the broker checks that.
-const name = (description: string) => string({ maxLength: 255, description });
-const errorCode = (description: string) => string<ErrorCode>({ description });
-const table = (description: string) => map<{ readonly [name: string]: unknown }>(description);
-const flag = (description: string) => optional(boolean(description));
-const number = (description: string) => integer({ minimum: 1, maximum: maxInteger, description });
-const count = (description: string) => integer({ minimum: 0, maximum: maxInteger, description });
 
 const limits = {
   maxMessageBytes: count("Largest body of a message."),
@@ -326,6 +314,87 @@ export const requests = {
       effectiveArguments: optional(effectiveArguments),
     },
   ),
+  "queue.browse": request(
+    "Shows messages of a queue without taking them: nothing about them changes. Each call does a bounded piece of work, and may find nothing although there is more: go on until there is no `cursor`. See [Browse](guides/browse-and-redrive.md).",
+    {
+      queue: optional(name("Name of the queue. Empty or missing: the last one that this session declared.")),
+      cursor: optional(
+        string({
+          maxLength: 8192,
+          description: "Where to go on: of the answer before. Missing: at the front.",
+        }),
+      ),
+      limit: optional(
+        integer({ minimum: 1, maximum: 1000, description: "Most messages in the answer. Default 100." }),
+      ),
+      maxBodyBytes: optional(
+        integer({
+          minimum: 0,
+          maximum: 1_048_576,
+          description: "Longer bodies are cut: then `base64` has their beginning. Default 4096.",
+        }),
+      ),
+      filter: optional(object(messageFilter, "Which messages to show. Missing: all.")),
+    },
+    {
+      messages: list(object(browsedMessage), "What was found, in the order of the queue."),
+      examined: count("Messages looked at in this call."),
+      cursor: optional(
+        string({
+          description:
+            "Where to go on. It stays valid whatever happens to the queue; messages that come after the first call are not shown. Missing: that was all.",
+        }),
+      ),
+    },
+  ),
+  "queue.message.delete": request(
+    "Deletes one message. It is not dead-lettered. `not-found` if it is no longer there, `precondition-failed` if a consumer has it.",
+    {
+      queue: optional(name("Name of the queue. Empty or missing: the last one that this session declared.")),
+      position: messagePosition,
+    },
+    {},
+  ),
+  "queue.redrive": request(
+    "Moves or copies messages to the queue that each of them failed in, or to a queue named. Each call does a bounded piece of work and is answered when it is on disk: go on with `cursor` until there is none. See [Redrive](guides/browse-and-redrive.md).",
+    {
+      queue: optional(
+        name(
+          "Name of the queue that they are in. Empty or missing: the last one that this session declared.",
+        ),
+      ),
+      to: optional(
+        name("Name of the queue that they go to. Missing: for each the queue of its latest death."),
+      ),
+      filter: optional(
+        object(messageFilter, "Which messages. Missing: all. Those with consumers always stay."),
+      ),
+      mode: optional(oneOf(["move", "copy"], "Default `move`.")),
+      dryRun: flag("Only count. Default false."),
+      limit: optional(
+        integer({
+          minimum: 1,
+          maximum: 1000,
+          description: "Most messages redriven in this call. Default 256.",
+        }),
+      ),
+      ratePerSecond: optional(
+        integer({
+          minimum: 1,
+          maximum: 1_000_000,
+          description:
+            "The answer comes no earlier than so many messages a second allow, and the call redrives no more than a quarter of a second's worth. Missing: no limit.",
+        }),
+      ),
+      cursor: optional(string({ maxLength: 8192, description: "As in `queue.browse`." })),
+    },
+    {
+      redriven: count("Messages that went to another queue; with `dryRun`, that would."),
+      examined: count("Messages looked at in this call."),
+      counts: list(object(redriveCount), "The messages that the filter lets through, by target and reason."),
+      cursor: optional(string({ description: "As in `queue.browse`." })),
+    },
+  ),
   "queue.bind": request(
     "Binds a queue to an exchange. The same binding again is no error.",
     {
@@ -531,11 +600,6 @@ export const notices = {
   unblocked: notice("Publishes are accepted again.", "server", {}),
 } as const;
 
-const nackReason = {
-  code: string({ description: "For programs." }),
-  message: string({ description: "For people." }),
-};
-
 /** Message frames: their codes in binary, who sends them, and their fields in JSON besides those of the message. */
 export const messageFrames = {
   publish: {
@@ -563,39 +627,7 @@ export const messageFrames = {
       attempts: optional(
         number("How often it was handed out before. Missing: never, or the broker does not know."),
       ),
-      deaths: optional(
-        list(
-          object({
-            queue: name("The queue that it died in."),
-            reason: string<DeathReason>({
-              description: "`rejected`, `expired`, `max-length` or `delivery-limit`.",
-            }),
-            count: number("How often it died there for this reason."),
-            exchange: name("The exchange that it had been published to."),
-            routingKeys: list(
-              string({ description: "A routing key." }),
-              "The routing keys that it had been published with.",
-            ),
-            time: count("When it died there first, in milliseconds since 1970."),
-            originalExpiration: optional(
-              count("Its `expiration`, which no longer counts since its first death."),
-            ),
-            nackReason: optional(object(nackReason, "What the consumer said that refused it last.")),
-          }),
-          "Where it was dead-lettered and why, the latest first; at most 20. Missing: nowhere.",
-        ),
-      ),
-      firstDeath: optional(
-        object(
-          {
-            queue: name("The queue."),
-            reason: string<DeathReason>({ description: "As above." }),
-            exchange: name("The exchange."),
-          },
-          "The first death of all, also when it is no longer among `deaths`.",
-        ),
-      ),
-      nackReason: optional(object(nackReason, "What a consumer said that gave it back last.")),
+      ...historyFields,
     },
   },
   confirm: {
@@ -654,50 +686,11 @@ export const messageFrames = {
   },
 } as const;
 
-/** The properties of a message in JSON frames. */
-export const jsonProperties = {
-  persistent: flag("Survives a restart in durable queues. Default true."),
-  contentType: optional(name("MIME type of the body.")),
-  contentEncoding: optional(name("Encoding of the body.")),
-  priority: optional(integer({ minimum: 0, maximum: 255, description: "Larger is more urgent." })),
-  correlationId: optional(name("What this is an answer to.")),
-  replyTo: optional(name("Where an answer should go.")),
-  expiration: optional(
-    count("Time to live in milliseconds. Not implemented yet: such a publish is refused."),
-  ),
-  messageId: optional(name("The application's id of the message.")),
-  timestamp: optional(integer({ minimum: 0, maximum: 8.64e15, description: "Milliseconds since 1970." })),
-  type: optional(name("The application's name for the kind of message.")),
-  userId: optional(name("If set, must be the user of the session.")),
-  appId: optional(name("The publishing application.")),
-  headers: optional(table('See "Headers".')),
-} as const;
-
-/** The message in JSON frames; of `json`, `text` and `base64` exactly one is there. */
-export const jsonMessage = {
-  exchange: name("Empty for the default exchange."),
-  routingKey: name("Routing key."),
-  properties: optional(object(jsonProperties, "What the message says about itself.")),
-  json: optional(
-    json(
-      "The body as a JSON value. The content type is `application/json` unless the properties say otherwise.",
-    ),
-  ),
-  text: optional(
-    string({
-      description:
-        "The body as text, UTF-8. The content type is `text/plain` unless the properties say otherwise.",
-    }),
-  ),
-  base64: optional(string({ description: "The body as base64." })),
-} as const;
-
 /** Frame types kept for features of a later version; a broker answers `not-implemented`. */
 export const reservedFrameTypes: ReadonlySet<string> = new Set([
   "session.resume",
   "session.refresh",
   "consumer.update",
-  "queue.browse",
   "route.explain",
 ]);
 
@@ -800,4 +793,5 @@ export interface SettleFrame {
 export type MessageFrame = PublishFrame | DeliverFrame | ConfirmFrame | ReturnFrame | SettleFrame;
 
 export { type Outcome, outcomeCodes } from "./frame-codes.ts";
+export { jsonMessage, jsonProperties } from "./message-fields.ts";
 export type { Fields, Headers, Infer, MessageProperties, Schema };

@@ -4,6 +4,11 @@ import { type ErrorCode, PosthornError } from "./errors.ts";
 import type { MessageFrame, Outcome } from "./frames.ts";
 import { headersFromJson, headersToJson } from "./header-json.ts";
 import type { Message, MessageProperties } from "./message.ts";
+import type { jsonMessage } from "./message-fields.ts";
+import type { InferFields } from "./schema.ts";
+
+/** A message in JSON frames, with `json`, `text` or `base64`. */
+export type JsonMessage = InferFields<typeof jsonMessage>;
 
 /** A message frame in JSON, as the table of frames describes it. */
 export type JsonFrame = { readonly type: string } & { readonly [field: string]: unknown };
@@ -134,11 +139,21 @@ function errorFromJson(json: JsonFrame): { code: ErrorCode; message: string } {
   return { code: json.code as ErrorCode, message: (json.message as string | undefined) ?? "" };
 }
 
-function messageToJson(message: Message): { [field: string]: unknown } {
-  const { exchange, routingKey } = message;
-  const { headers, ...rest } = message.properties;
+function messageToJson(message: Message): JsonMessage {
+  return { ...addressToJson(message), ...bodyToJson(message) };
+}
+
+function addressToJson({ exchange, routingKey, properties: { headers, ...rest } }: Message): JsonMessage {
   const properties = { ...rest, ...(headers !== undefined && { headers: headersToJson(headers) }) };
-  return { exchange, routingKey, properties, ...bodyToJson(message) };
+  return { exchange, routingKey, properties };
+}
+
+/** A message in JSON frames of which no more than a part of the body may be wanted. */
+export function messageToJsonUpTo(maxBodyBytes: number, message: Message): JsonMessage & { cut?: true } {
+  const { body } = message;
+  if (body.length <= maxBodyBytes) return messageToJson(message);
+  // Half of a text or of a JSON value may be another one.
+  return { ...addressToJson(message), base64: base64Encode(body.subarray(0, maxBodyBytes)), cut: true };
 }
 
 /** JSON and text are shown as such if their bytes survive the way there and back; everything else is base64. */
@@ -160,12 +175,16 @@ function bodyToJson({ properties: { contentType, contentEncoding }, body }: Mess
 }
 
 /** `JSON.parse` reads any depth, but `JSON.stringify` runs out of stack. */
-function isDeeperThan(json: unknown, depth: number): boolean {
+export function isDeeperThan(json: unknown, depth: number): boolean {
   if (typeof json !== "object" || json === null) return false;
   return depth === 0 || Object.values(json).some((inner) => isDeeperThan(inner, depth - 1));
 }
 
-function messageFromJson(json: JsonFrame): Message {
+/**
+ * Reads a message from JSON that fits its schema.
+ * @throws PosthornError `invalid-frame` for what a schema cannot say.
+ */
+export function messageFromJson(json: { readonly [field: string]: unknown }): Message {
   const given = (json.properties ?? {}) as { [name: string]: unknown };
   const properties: Record<string, unknown> = { ...given, persistent: given.persistent ?? true };
   if (given.headers !== undefined) properties.headers = headersFromJson(given.headers);
@@ -187,7 +206,11 @@ function messageFromJson(json: JsonFrame): Message {
   );
 }
 
-function message(json: JsonFrame, properties: Record<string, unknown>, body: Uint8Array): Message {
+function message(
+  json: { readonly [field: string]: unknown },
+  properties: Record<string, unknown>,
+  body: Uint8Array,
+): Message {
   return {
     exchange: json.exchange as string,
     routingKey: json.routingKey as string,

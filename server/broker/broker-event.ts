@@ -12,6 +12,19 @@ export type BrokerEvent =
     }
   | { readonly type: "queue-purged"; readonly queue: string; readonly messages: number; readonly by: string }
   | {
+      readonly type: "message-deleted";
+      readonly queue: string;
+      readonly position: string;
+      readonly by: string;
+    }
+  | {
+      readonly type: "queue-redriven";
+      readonly queue: string;
+      readonly mode: "move" | "copy";
+      readonly messages: number;
+      readonly by: string;
+    }
+  | {
       readonly type: "queue-bound" | "queue-unbound";
       readonly queue: string;
       readonly exchange: string;

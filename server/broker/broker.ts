@@ -28,6 +28,8 @@ import type {
   Subscription,
 } from "../engine/engine.ts";
 import type { BrokerEventListener } from "./broker-event.ts";
+import { browsedMessageToJson } from "./browsed-message.ts";
+import { messageFilterFrom } from "./message-filter.ts";
 import {
   assertName,
   assertNotDefaultExchange,
@@ -217,6 +219,53 @@ export class Broker {
       ...(circuit !== undefined && { circuit }),
       ...(policy !== undefined && { policy }),
       effectiveArguments: effectiveArgumentsToJson(effectiveArguments),
+    };
+  }
+
+  async browseQueue(
+    visitor: Visitor,
+    queue: string,
+    { cursor, limit = 100, maxBodyBytes = 4096, filter }: Asked<"queue.browse">,
+  ): Promise<Reply<"queue.browse">> {
+    const options = { cursor, limit, filter: messageFilterFrom(filter) };
+    const page = await this.#engine.browseQueue(queue, options, visitor);
+    return {
+      messages: page.messages.map((message) => browsedMessageToJson(message, maxBodyBytes)),
+      examined: page.examined,
+      ...(page.cursor !== undefined && { cursor: page.cursor }),
+    };
+  }
+
+  async deleteMessage(
+    visitor: Visitor,
+    queue: string,
+    { position }: Asked<"queue.message.delete">,
+  ): Promise<Reply<"queue.message.delete">> {
+    await this.#engine.deleteMessage(queue, position, visitor);
+    this.#onEvent({ type: "message-deleted", queue, position, by: visitor.name });
+    return {};
+  }
+
+  async redrive(
+    visitor: Visitor,
+    queue: string,
+    asked: Asked<"queue.redrive">,
+  ): Promise<Reply<"queue.redrive">> {
+    const { to, mode = "move", dryRun = false, limit = 256, ratePerSecond, cursor } = asked;
+    const filter = messageFilterFrom(asked.filter);
+    const options = { to, filter, mode, dryRun, limit, ratePerSecond, cursor };
+    const { counts, cursor: next, ...done } = await this.#engine.redrive(queue, options, visitor);
+    if (!dryRun && done.redriven > 0)
+      this.#onEvent({ type: "queue-redriven", queue, mode, messages: done.redriven, by: visitor.name });
+    return {
+      ...done,
+      counts: counts.map(({ target, reason, outcome, messages }) => ({
+        ...(target !== undefined && { target }),
+        ...(reason !== undefined && { reason }),
+        outcome,
+        messages,
+      })),
+      ...(next !== undefined && { cursor: next }),
     };
   }
 

@@ -73,8 +73,7 @@ export class DeadLetters {
       ...(nackReason !== undefined && { nackReason }),
     });
     const { deaths } = readHistory(history);
-    // What was read back for a queue that is not durable says nothing about how the message was published.
-    const moved = message.persistent === head.persistent ? message : persistentCopy(message);
+    const moved = asPublished(message, head.persistent);
     let isTaken = false;
     for (const queue of queues) {
       if (reason !== "rejected" && isCycle({ deaths: deaths! }, queue.name)) continue;
@@ -105,8 +104,11 @@ export class DeadLetters {
   }
 }
 
-function persistentCopy({ id, envelope, bodyBytes, priority }: Message): Message {
-  const copy = new Message(envelope, bodyBytes, true, priority);
+/** What was read back for a queue that is not durable says nothing about how the message was published. */
+export function asPublished(message: Message, persistent: boolean): Message {
+  if (message.persistent === persistent) return message;
+  const { id, envelope, bodyBytes, priority } = message;
+  const copy = new Message(envelope, bodyBytes, persistent, priority);
   copy.id = id;
   return copy;
 }

@@ -14,6 +14,11 @@ export class Deque<T> {
     return this.length === 0 ? undefined : this.#slots[this.#front];
   }
 
+  /** `index` must be below `length`. */
+  at(index: number): T {
+    return this.#slots[(this.#front + index) & (this.#slots.length - 1)] as T;
+  }
+
   shift(): T | undefined {
     if (this.length === 0) return undefined;
     const item = this.#slots[this.#front];
@@ -32,8 +37,7 @@ export class Deque<T> {
   }
 
   *[Symbol.iterator](): Iterator<T> {
-    for (let i = 0; i < this.length; i++)
-      yield this.#slots[(this.#front + i) & (this.#slots.length - 1)] as T;
+    for (let i = 0; i < this.length; i++) yield this.at(i);
   }
 
   #grow(): void {

@@ -2,6 +2,8 @@ import type { SettleDetail } from "../../protocol/delivery-history.ts";
 import { PosthornError } from "../../protocol/errors.ts";
 import type {
   Blocked,
+  BrowseOptions,
+  BrowsePage,
   CircuitState,
   Delivery,
   DeliverySink,
@@ -23,11 +25,14 @@ import type {
   QueueDeclaration,
   QueueReport,
   QueueStatus,
+  RedriveOptions,
+  RedriveResult,
   SettleOutcome,
   SubscribeOptions,
   Subscription,
 } from "../engine/engine.ts";
 import type { RoutedMessage } from "../routing/routed-message.ts";
+import { browse } from "./browsing.ts";
 import { ClockLag, type LaggingClock } from "./clock-lag.ts";
 import { Committer } from "./committer.ts";
 import { Consumer, type ConsumerHost } from "./consumer.ts";
@@ -43,9 +48,17 @@ import { Message } from "./message.ts";
 import { Overload, type OverloadLimits } from "./overload.ts";
 import { PulledMessages } from "./pulled-messages.ts";
 import type { Queue, QueueHost } from "./queue.ts";
+import { entryAt } from "./queue-positions.ts";
 import type { MemoryBudget } from "./ready-list.ts";
+import { redrive } from "./redriving.ts";
 import { Routes } from "./routes.ts";
-import type { DroppedRange, RecordChange, Recovered, Store } from "./store/store.ts";
+import {
+  type DroppedRange,
+  type RecordChange,
+  type Recovered,
+  type Store,
+  StoreError,
+} from "./store/store.ts";
 import { Topology, type TopologyChange, type TopologyLimits } from "./topology.ts";
 import { queueRecord, recordKeys, restoreTopology } from "./topology-records.ts";
 import { TurnEnd } from "./turn-end.ts";
@@ -104,6 +117,9 @@ const unwatched: OverloadLimits = {
   collectGarbage: () => {},
 };
 
+/** Redriving at a rate is done in steps of no more than this: nobody waits longer to see how it goes, or to stop it. */
+const longestStepSeconds = 0.25;
+
 const nobody: LeaseSink = { expired: () => {} };
 
 /** The engine inside the broker's own process: exchanges and queues in memory, messages in a {@link Store}. */
@@ -118,6 +134,8 @@ export class EmbeddedEngine implements Engine {
     "random-exchange",
     "exclusive-consumer",
     "pull",
+    "browse",
+    "redrive",
   ]);
   readonly #options: EmbeddedEngineOptions;
   readonly #queueHost: QueueHost;
@@ -135,6 +153,10 @@ export class EmbeddedEngine implements Engine {
   readonly #consumerHost: ConsumerHost = {
     wake: (queue) => this.#dispatcher.wake(queue),
     removeConsumer: (consumer) => this.#removeConsumer(consumer),
+  };
+  readonly #added = (message: Message, queue: Queue): void => {
+    this.#write(message);
+    this.#dispatcher.wake(queue);
   };
   /** Resolves when the topology as it is now is on disk. */
   #recorded: Promise<void> = Promise.resolve();
@@ -162,10 +184,7 @@ export class EmbeddedEngine implements Engine {
         now: () => options.now() + (options.steadyClock?.lagMs ?? 0),
         findQueue: (name) => this.#topology.queues.get(name),
         route: (exchange, message) => this.#routeDeadLetter(exchange, message),
-        added: (message, queue) => {
-          this.#write(message);
-          this.#dispatcher.wake(queue);
-        },
+        added: this.#added,
         missing: (argument, target, queue) => this.#missedDeadLetterTarget(argument, target, queue),
       }),
     };
@@ -290,6 +309,47 @@ export class EmbeddedEngine implements Engine {
 
   async listPolicies(): Promise<readonly PolicyReport[]> {
     return this.#topology.policies.report();
+  }
+
+  async browseQueue(name: string, options: BrowseOptions, owner: Owner): Promise<BrowsePage> {
+    const queue = this.#topology.queue(name, owner);
+    return reading(queue, () => browse(queue, options));
+  }
+
+  async deleteMessage(name: string, position: string, owner: Owner): Promise<void> {
+    const queue = this.#topology.queue(name, owner);
+    const entry = reading(queue, () => entryAt(queue, position));
+    if (entry.state === "unsettled") {
+      const message = "A consumer has the message: it can be deleted when it has come back.";
+      throw new PosthornError("precondition-failed", message, { queue: name, position, state: entry.state });
+    }
+    queue.deleteReady(entry);
+    if (entry.durable) await this.#committer.flushed();
+  }
+
+  async redrive(name: string, options: RedriveOptions, owner: Owner): Promise<RedriveResult> {
+    const source = this.#topology.queue(name, owner);
+    const { to, dryRun, ratePerSecond } = options;
+    if (to === name) {
+      throw new PosthornError("invalid-argument", "A queue cannot be redriven to itself.", {
+        field: "to",
+        queue: to,
+      });
+    }
+    if (to !== undefined) this.#topology.queue(to, owner);
+    const { blocked } = this.#overload;
+    if (blocked !== undefined && !dryRun) throw new PosthornError(blocked.code, blocked.message);
+    const limit = Math.min(
+      options.limit,
+      Math.max(1, Math.floor((ratePerSecond ?? Infinity) * longestStepSeconds)),
+    );
+    const begunAt = this.#options.now();
+    const host = { findQueue: (queue: string) => this.#topology.queueFor(queue, owner), added: this.#added };
+    const result = reading(source, () => redrive(source, { ...options, limit }, host));
+    if (dryRun || result.redriven === 0) return result;
+    await this.#committer.flushed();
+    if (ratePerSecond !== undefined) await this.#until(begunAt + (1000 * result.redriven) / ratePerSecond);
+    return result;
   }
 
   async bindQueue(binding: QueueBinding, owner: Owner): Promise<void> {
@@ -483,6 +543,11 @@ export class EmbeddedEngine implements Engine {
     this.#dispatcher.wake(queue);
   }
 
+  /** Resolves when it is that late; never if the engine is stopped before. */
+  #until(dueAt: number): Promise<void> {
+    return new Promise((resolve) => this.#deadlines.create(resolve).set(dueAt));
+  }
+
   /** Sees to it that a message is written that is to be. */
   #write(message: Message): void {
     if (message.unwritten === 0 || message.id !== 0 || message.isQueued) return;
@@ -602,6 +667,18 @@ export class EmbeddedEngine implements Engine {
     if (!queue.consumers.remove(consumer)) return;
     this.#consumerCount--;
     if (queue.autoDelete && queue.consumers.size === 0) void this.#apply(this.#topology.deleteQueue(queue));
+  }
+}
+
+/** Reads from a queue for somebody to whom damage is an error like others. */
+function reading<Result>(queue: Queue, read: () => Result): Result {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    throw new PosthornError("internal-error", `Queue ${JSON.stringify(queue.name)} is damaged.`, {
+      queue: queue.name,
+    });
   }
 }
 

@@ -33,6 +33,9 @@ export class Entry implements Delivery {
   history: Uint8Array | undefined;
   /** With `messageGroups`: its group, from when it was looked at first. */
   group: MessageGroup | undefined;
+  /** Its neighbours in the lane's {@link UnsettledEntries}. */
+  handedOutBefore: Entry | undefined;
+  handedOutAfter: Entry | undefined;
   readonly lane: Lane;
   readonly message: Message;
   readonly seq: number;

@@ -1,5 +1,6 @@
 import { Entry } from "./entry.ts";
 import { decodeNote } from "./entry-note.ts";
+import { EntryWindow, type WindowContent } from "./entry-window.ts";
 import { Message } from "./message.ts";
 import type { Queue } from "./queue.ts";
 import { type MemoryBudget, ReadyList } from "./ready-list.ts";
@@ -11,6 +12,7 @@ import {
   type QueueId,
   type Store,
 } from "./store/store.ts";
+import { UnsettledEntries } from "./unsettled-entries.ts";
 
 /** What a lane needs of its surroundings. */
 export interface LaneHost {
@@ -47,6 +49,7 @@ export class Lane {
   readonly id: QueueId;
   readonly queue: Queue;
   readonly ready: ReadyList;
+  readonly unsettled = new UnsettledEntries();
   /** In the committer's list already. */
   isChanged = false;
 
@@ -116,6 +119,30 @@ export class Lane {
     } else this.#unwrite(entry);
   }
 
+  /** The number given out last. */
+  get lastSeq(): number {
+    return this.#nextSeq - 1;
+  }
+
+  /**
+   * The first entries from `fromSeq` to `toSeq`, in order: at most `maxEntries`, and not many more than `maxBytes` of messages
+   * that have to be read. @throws StoreError
+   */
+  window(fromSeq: number, toSeq: number, maxEntries: number, maxBytes: number): WindowContent {
+    const window = new EntryWindow(fromSeq, toSeq, maxEntries);
+    this.ready.show(window, maxBytes);
+    for (const entry of this.#outside()) window.add(entry);
+    return window.content();
+  }
+
+  /** The entry with this number, as it stands. @throws StoreError */
+  find(seq: number): Entry | undefined {
+    const ready = this.ready.find(seq);
+    if (ready !== undefined) return ready;
+    for (const entry of this.#outside()) if (entry.seq === seq) return entry;
+    return undefined;
+  }
+
   /** Deletes every ready message, readable or not, and says how many there were. */
   purge(): number {
     const count = this.ready.length;
@@ -144,6 +171,7 @@ export class Lane {
   takeChanges(): PendingChanges & { counters: QueueCounters } {
     const { appended, settled, attempted, noted, dropped } = this.#pending;
     this.#pending = noChanges();
+    this.ready.committed();
     const written: Entry[] = [];
     for (const entry of appended) {
       if (entry.storage !== "waiting") continue;
@@ -171,6 +199,12 @@ export class Lane {
   /** A commit that had entries up to `seq` is on disk. */
   flushed(seq: number): void {
     this.ready.flushed(seq);
+  }
+
+  /** What is in no ready list. */
+  *#outside(): Iterable<Entry> {
+    yield* this.unsettled;
+    yield* this.queue.groups?.entries() ?? [];
   }
 
   #unwrite(entry: Entry): void {

@@ -62,6 +62,17 @@ export class MessageGroup {
     this.#back.delete(entry);
   }
 
+  /** Those that wait, in no order. */
+  entries(): Iterable<Entry> {
+    return this.#waiting;
+  }
+
+  /** One that waits is done with. */
+  remove(entry: Entry): void {
+    for (const other of this.#waiting.takeAll()) if (other !== entry) this.#waiting.add(other);
+    this.#back.delete(entry);
+  }
+
   /** Removes and returns all that wait, in no order. */
   clear(): Entry[] {
     const entries = this.#waiting.takeAll();

@@ -132,6 +132,25 @@ export class MessageGroups {
     this.#left(group);
   }
 
+  /** Those that wait, in no order. */
+  *entries(): Iterable<Entry> {
+    for (const group of this.#groups) yield* group.entries();
+  }
+
+  /** Whether a message that is ready waits here. */
+  holds(entry: Entry): boolean {
+    return this.#own(entry) !== undefined;
+  }
+
+  /** One that waits here is done with. */
+  remove(entry: Entry): void {
+    const group = entry.group!;
+    this.#count(entry, -1);
+    group.remove(entry);
+    this.#queueUp(group);
+    this.#forgetIfDone(group);
+  }
+
   /** Removes and returns all that wait, in no order. */
   clear(): Entry[] {
     const entries: Entry[] = [];

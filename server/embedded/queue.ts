@@ -133,6 +133,11 @@ export class Queue implements Subject {
     return !this.isPaused && this.breaker?.allowance(1) !== 0;
   }
 
+  /** What its messages lie in, the first to be served first. */
+  get lanes(): readonly Lane[] {
+    return [this.#lane];
+  }
+
   get readyCount(): number {
     return this.#lane.ready.length + (this.groups?.waiting ?? 0);
   }
@@ -189,6 +194,7 @@ export class Queue implements Subject {
     if (entry === undefined) return undefined;
     entry.state = "unsettled";
     this.#unsettled++;
+    entry.lane.unsettled.add(entry);
     entry.holder = holder;
     holder?.took(entry);
     return entry;
@@ -237,6 +243,18 @@ export class Queue implements Subject {
     this.breaker?.settled(entry, outcome);
   }
 
+  /** Whether an entry that was found before is still ready. */
+  hasReady(entry: Entry): boolean {
+    return entry.state === "ready" && (this.groups?.holds(entry) || entry.lane.ready.holds(entry));
+  }
+
+  /** Deletes a ready message that was found in this turn of the event loop. */
+  deleteReady(entry: Entry): void {
+    if (this.groups?.holds(entry)) this.groups.remove(entry);
+    else entry.lane.ready.remove(entry);
+    entry.lane.end(entry);
+  }
+
   /** Deletes every ready message, readable or not, and says how many there were. */
   purge(): number {
     this.damage = undefined;
@@ -277,6 +295,7 @@ export class Queue implements Subject {
   #leaveHolder(entry: Entry): boolean {
     if (entry.state !== "unsettled") return false;
     this.#unsettled--;
+    entry.lane.unsettled.remove(entry);
     const { holder } = entry;
     entry.holder = undefined;
     holder?.released(entry);

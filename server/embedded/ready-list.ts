@@ -1,5 +1,6 @@
 import { Deque } from "./deque.ts";
 import { type Entry, entryOverheadBytes } from "./entry.ts";
+import type { EntryWindow } from "./entry-window.ts";
 import { ReturnedEntries } from "./returned-entries.ts";
 
 /** How much of all queues is in memory. Shared by them; `usedBytes` is kept up by their ready lists. */
@@ -32,6 +33,9 @@ export type LoadEntries = (fromSeq: number, toSeq: number, maxEntries: number, m
  *
  * Without paging there are just `returned` and `head`. Paging begins when the memory for this queue is used up, and ends
  * when `disk` has been read back. While it lasts, whoever adds entries must have them written, persistent or not.
+ *
+ * An entry that is removed out of turn stays where it is in memory, `done`, until its turn comes. On disk it is left out until a
+ * commit has it.
  */
 export class ReadyList {
   readonly #returned = new ReturnedEntries();
@@ -51,6 +55,10 @@ export class ReadyList {
   /** Of `#diskMessages`, those that survive a restart. */
   #diskDurable = 0;
   #diskDurableBytes = 0;
+  /** In memory, but removed. */
+  #gone = 0;
+  /** Removed from the disk part, or from what is on its way there, since the last commit: the disk may still show them. */
+  readonly #removedFromDisk = new Set<number>();
 
   constructor(budget: MemoryBudget, load: LoadEntries) {
     this.#budget = budget;
@@ -63,7 +71,7 @@ export class ReadyList {
   }
 
   get length(): number {
-    return this.#returned.length + this.#head.length + this.#diskMessages + this.#tail.length;
+    return this.#returned.length + this.#head.length + this.#diskMessages + this.#tail.length - this.#gone;
   }
 
   get isPaging(): boolean {
@@ -106,13 +114,59 @@ export class ReadyList {
 
   /** Removes the first entry. @throws StoreError if the disk part cannot be read. */
   take(): Entry | undefined {
-    let entry = this.#returned.takeLowest();
-    if (entry === undefined) {
-      if (this.#head.length === 0 && this.#paging) this.#refill();
-      entry = this.#head.shift();
+    for (;;) {
+      let entry = this.#returned.takeLowest();
+      if (entry === undefined) {
+        while (this.#head.length === 0 && this.#paging) this.#refill();
+        entry = this.#head.shift();
+      }
+      if (entry === undefined) return undefined;
+      if (entry.state === "done") {
+        this.#gone--;
+        continue;
+      }
+      this.#charge(-entry.memoryBytes);
+      return entry;
     }
-    if (entry !== undefined) this.#charge(-entry.memoryBytes);
-    return entry;
+  }
+
+  /** The entry with this number, which stays where it is. @throws StoreError if the disk part cannot be read. */
+  find(seq: number): Entry | undefined {
+    if (this.#isOnDisk(seq)) {
+      return this.#removedFromDisk.has(seq) ? undefined : this.#load(seq, seq, 1, 0)[0];
+    }
+    const entry = inOrder(this.#head, seq) ?? inOrder(this.#tail, seq) ?? inAnyOrder(this.#returned, seq);
+    return entry?.state === "ready" ? entry : undefined;
+  }
+
+  /** Whether an entry that was shown is still what the list has in this place. */
+  holds(entry: Entry): boolean {
+    if (this.#isOnDisk(entry.seq)) return !this.#removedFromDisk.has(entry.seq);
+    return this.find(entry.seq) === entry;
+  }
+
+  /** Removes an entry out of turn, for good: one that was found in this turn of the event loop. */
+  remove(entry: Entry): void {
+    entry.state = "done";
+    if (this.#paging && entry.seq >= this.#diskFrom) this.#removedFromDisk.add(entry.seq);
+    if (this.#isOnDisk(entry.seq)) this.#countOnDisk(entry, -1);
+    else {
+      this.#gone++;
+      this.#charge(-entry.memoryBytes);
+    }
+  }
+
+  /** Shows a window the entries that belong into it. @throws StoreError if the disk part cannot be read. */
+  show(window: EntryWindow, maxBytes: number): void {
+    for (const entry of this.#returned) if (isReady(entry)) window.add(entry);
+    showInOrder(this.#head, window);
+    if (this.#paging) this.#showDisk(window, maxBytes);
+    showInOrder(this.#tail, window);
+  }
+
+  /** A commit has everything that was removed. */
+  committed(): void {
+    this.#removedFromDisk.clear();
   }
 
   /** Every entry up to `seq` is on disk: those of the tail need no memory any more. */
@@ -124,6 +178,10 @@ export class ReadyList {
       entry = this.#tail.first()
     ) {
       this.#tail.shift();
+      if (entry.state === "done") {
+        this.#gone--;
+        continue;
+      }
       this.#charge(-entry.memoryBytes);
       this.#countOnDisk(entry, 1);
     }
@@ -131,7 +189,7 @@ export class ReadyList {
 
   /** Removes everything. The disk part comes as a range to be dropped, with what it counted. */
   clear(): ClearedEntries {
-    const entries = [...this.#returned.takeAll(), ...this.#head, ...this.#tail];
+    const entries = [...this.#returned.takeAll(), ...this.#head, ...this.#tail].filter(isReady);
     const disk =
       this.#diskMessages === 0
         ? undefined
@@ -144,6 +202,8 @@ export class ReadyList {
           };
     this.#head.clear();
     this.#tail.clear();
+    this.#gone = 0;
+    this.#removedFromDisk.clear();
     this.#charge(-this.#memoryBytes);
     this.#endPaging();
     return { entries, disk };
@@ -153,6 +213,7 @@ export class ReadyList {
     if (this.#diskMessages > 0) {
       const entries = this.#load(this.#diskFrom, this.#flushedSeq, this.#refillEntries, this.#refillBytes);
       for (const entry of entries) {
+        if (this.#removedFromDisk.has(entry.seq)) continue;
         this.#head.push(entry);
         this.#charge(entry.memoryBytes);
         this.#countOnDisk(entry, -1);
@@ -164,6 +225,21 @@ export class ReadyList {
     this.#endPaging();
     for (const entry of this.#tail) this.#head.push(entry);
     this.#tail.clear();
+  }
+
+  #isOnDisk(seq: number): boolean {
+    return this.#paging && this.#diskFrom <= seq && seq <= this.#flushedSeq;
+  }
+
+  #showDisk(window: EntryWindow, maxBytes: number): void {
+    const fromSeq = Math.max(window.fromSeq, this.#diskFrom);
+    const toSeq = Math.min(window.toSeq, this.#flushedSeq);
+    if (fromSeq > toSeq) return;
+    const entries = this.#load(fromSeq, toSeq, window.maxEntries, maxBytes);
+    for (const entry of entries) if (!this.#removedFromDisk.has(entry.seq)) window.add(entry);
+    const last = entries.at(-1);
+    // There may be more behind it, before what is in memory.
+    if (last !== undefined && last.seq < toSeq) window.endAt(last.seq);
   }
 
   #endPaging(): void {
@@ -183,6 +259,44 @@ export class ReadyList {
   #charge(bytes: number): void {
     this.#memoryBytes += bytes;
     this.#budget.usedBytes += bytes;
+  }
+}
+
+function isReady({ state }: Entry): boolean {
+  return state === "ready";
+}
+
+/** Where the first entry from `seq` on stands in a list that is in order. */
+function placeOf(list: Deque<Entry>, seq: number): number {
+  let [from, to] = [0, list.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if (list.at(middle).seq < seq) from = middle + 1;
+    else to = middle;
+  }
+  return from;
+}
+
+function inOrder(list: Deque<Entry>, seq: number): Entry | undefined {
+  const place = placeOf(list, seq);
+  if (place === list.length) return undefined;
+  const entry = list.at(place);
+  return entry.seq === seq ? entry : undefined;
+}
+
+function inAnyOrder(entries: Iterable<Entry>, seq: number): Entry | undefined {
+  for (const entry of entries) if (entry.seq === seq) return entry;
+  return undefined;
+}
+
+function showInOrder(list: Deque<Entry>, window: EntryWindow): void {
+  let shown = 0;
+  for (let at = placeOf(list, window.fromSeq); at < list.length && shown < window.maxEntries; at++) {
+    const entry = list.at(at);
+    if (entry.seq > window.toSeq) return;
+    if (!isReady(entry)) continue;
+    window.add(entry);
+    shown++;
   }
 }
 

@@ -39,6 +39,11 @@ export class ReturnedEntries {
     return lowest;
   }
 
+  /** In no order. */
+  [Symbol.iterator](): Iterator<Entry> {
+    return this.#heap.values();
+  }
+
   /** Removes and returns all, in no order. */
   takeAll(): Entry[] {
     return this.#heap.splice(0);

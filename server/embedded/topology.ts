@@ -104,6 +104,12 @@ export class Topology {
     return queue;
   }
 
+  /** `undefined` also for another owner's exclusive queue. */
+  queueFor(name: string, owner: Owner): Queue | undefined {
+    const queue = this.queues.get(name);
+    return queue === undefined || queue.owner === undefined || queue.owner === owner ? queue : undefined;
+  }
+
   declareExchange(declaration: ExchangeDeclaration, onMismatch: OnMismatch = "fail"): TopologyChange {
     const { name, type } = declaration;
     if (!isExchangeType(type)) {

@@ -1,4 +1,5 @@
-import type { SettleDetail } from "../../protocol/delivery-history.ts";
+import type { BodyPath } from "../../protocol/body-path.ts";
+import type { DeathReason, SettleDetail } from "../../protocol/delivery-history.ts";
 import type { TextProperty } from "../../protocol/envelope.ts";
 import type { ErrorCode } from "../../protocol/errors.ts";
 import type { GroupBy } from "../../protocol/group-key.ts";
@@ -44,6 +45,21 @@ export interface Engine {
   pauseQueue(name: string, owner: Owner): Promise<void>;
   resumeQueue(name: string, owner: Owner): Promise<void>;
   inspectQueue(name: string, owner: Owner): Promise<QueueReport>;
+  /**
+   * Shows messages without changing anything about them. A call does a bounded piece of work. Rejects with `invalid-argument` for a
+   * cursor that is not one of this queue's.
+   */
+  browseQueue(name: string, options: BrowseOptions, owner: Owner): Promise<BrowsePage>;
+  /**
+   * Deletes one message; resolves when that is on disk. Rejects with `not-found` if it is no longer there, with
+   * `precondition-failed` if it is handed out, with `invalid-argument` for what is not a position.
+   */
+  deleteMessage(queue: string, position: string, owner: Owner): Promise<void>;
+  /**
+   * Moves or copies ready messages to other queues, a bounded number in one call, and resolves when that is on disk. Each is at every
+   * moment in one of the two queues, also after a crash. Rejects with `not-found` if the queue named is not there, and as publishes are refused.
+   */
+  redrive(name: string, options: RedriveOptions, owner: Owner): Promise<RedriveResult>;
 
   /**
    * Adds a policy or replaces the one of that name, durably; it is in force from this call on. Resolves to for how many
@@ -131,7 +147,9 @@ export type EngineFeature =
   | "consistent-hash-exchange"
   | "random-exchange"
   | "exclusive-consumer"
-  | "pull";
+  | "pull"
+  | "browse"
+  | "redrive";
 
 export interface EngineCounts {
   readonly exchanges: number;
@@ -254,6 +272,84 @@ export interface QueueReport {
   /** Name of the policy that is in force. */
   readonly policy: string | undefined;
   readonly effectiveArguments: EffectiveArguments;
+}
+
+export type MessageState = "ready" | "unsettled";
+
+/** Which messages are meant: those that meet every condition given. */
+export interface MessageFilter {
+  readonly state?: MessageState | undefined;
+  /** A pattern as of a topic exchange. */
+  readonly routingKey?: string | undefined;
+  readonly headers?: Headers | undefined;
+  readonly headerNames?: readonly string[] | undefined;
+  /** Of a body that is JSON, whatever its content type. One of more than 256 KiB meets none. */
+  readonly body?: readonly BodyCondition[] | undefined;
+  /** Of the latest death. */
+  readonly reason?: DeathReason | undefined;
+  readonly diedIn?: string | undefined;
+}
+
+export interface BodyCondition {
+  readonly path: BodyPath;
+  /** What has to be there, as JSON; `undefined`: anything. */
+  readonly value: unknown;
+}
+
+export interface BrowseOptions {
+  /** Of the page before; `undefined`: from the front. */
+  readonly cursor: string | undefined;
+  readonly limit: number;
+  readonly filter: MessageFilter;
+}
+
+export interface BrowsePage {
+  readonly messages: readonly BrowsedMessage[];
+  /** How many were looked at. */
+  readonly examined: number;
+  /** Where to go on; `undefined`: that was all that was there at the first call. */
+  readonly cursor: string | undefined;
+}
+
+export interface BrowsedMessage {
+  /** Names the message's place in its queue. */
+  readonly position: string;
+  readonly state: MessageState;
+  readonly envelope: Uint8Array;
+  readonly redelivered: boolean;
+  readonly attempts: number;
+  /** See `encodeHistory`. */
+  readonly history: Uint8Array | undefined;
+  /** Milliseconds since 1970; 0: never. */
+  readonly expiresAt: number;
+}
+
+export interface RedriveOptions {
+  /** The queue that they go to; `undefined`: for each the one of its latest death. */
+  readonly to: string | undefined;
+  readonly filter: MessageFilter;
+  readonly mode: "move" | "copy";
+  /** Only count. */
+  readonly dryRun: boolean;
+  /** Most messages redriven in this call. */
+  readonly limit: number;
+  /** The call takes no less time than this allows. */
+  readonly ratePerSecond: number | undefined;
+  readonly cursor: string | undefined;
+}
+
+export interface RedriveResult {
+  readonly redriven: number;
+  readonly examined: number;
+  readonly counts: readonly RedriveCount[];
+  readonly cursor: string | undefined;
+}
+
+export interface RedriveCount {
+  readonly target: string | undefined;
+  readonly reason: DeathReason | undefined;
+  readonly outcome: "redriven" | "missing";
+  readonly messages: number;
 }
 
 /** A message on its way in. The object may be used again for the next one: read it during the call only. */

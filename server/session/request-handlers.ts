@@ -73,6 +73,20 @@ export const requestHandlers: { readonly [T in HandledRequest]: Handler<T> } = {
     return { reply: await session.broker.queueStatus(session.visitor, queueOf(session, frame.queue)) };
   },
 
+  async "queue.browse"(session, frame) {
+    return { reply: await session.broker.browseQueue(session.visitor, queueOf(session, frame.queue), frame) };
+  },
+
+  async "queue.message.delete"(session, frame) {
+    return {
+      reply: await session.broker.deleteMessage(session.visitor, queueOf(session, frame.queue), frame),
+    };
+  },
+
+  async "queue.redrive"(session, frame) {
+    return { reply: await session.broker.redrive(session.visitor, queueOf(session, frame.queue), frame) };
+  },
+
   async "queue.bind"(session, frame) {
     const queue = queueOf(session, frame.queue);
     const routingKey = routingKeyOf(queue, frame);

@@ -1,5 +1,7 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Entry, entryOverheadBytes } from "../../server/embedded/entry.ts";
+import { EntryWindow } from "../../server/embedded/entry-window.ts";
 import type { Lane } from "../../server/embedded/lane.ts";
 import { Message } from "../../server/embedded/message.ts";
 import { type MemoryBudget, ReadyList } from "../../server/embedded/ready-list.ts";
@@ -14,6 +16,8 @@ class Listed {
   readonly list: ReadyList;
   readonly loads: number[] = [];
   isBroken = false;
+  /** What the disk no longer has. */
+  readonly settled = new Set<number>();
   #last = 0;
 
   constructor({ budgetBytes = Number.POSITIVE_INFINITY, queueBytes = 10 * entryBytes } = {}) {
@@ -27,6 +31,7 @@ class Listed {
         seq <= toSeq && entries.length < maxEntries && bytes <= maxBytes;
         seq++
       ) {
+        if (this.settled.has(seq)) continue;
         entries.push(this.entry(seq));
         bytes += bodyBytes;
       }
@@ -217,5 +222,107 @@ describe("after a restart", () => {
     recovered.list.recover(0, 0, 25);
     expect(recovered.list.willPage).toBe(false);
     expect(recovered.take(1)).toEqual([undefined]);
+  });
+});
+
+describe("removing out of turn", () => {
+  test("works wherever the entry is, and shows in length, memory and what is taken", () => {
+    const listed = new Listed();
+    listed.push(15);
+    listed.list.flushed(13);
+    const first = listed.list.take()!;
+    listed.list.putBack(first);
+    // Returned, in the head, on disk, in the tail.
+    for (const seq of [1, 5, 12, 15]) {
+      const entry = listed.list.find(seq)!;
+      expect([entry.seq, listed.list.holds(entry)]).toEqual([seq, true]);
+      listed.list.remove(entry);
+      expect([listed.list.find(seq), listed.list.holds(entry)]).toEqual([undefined, false]);
+    }
+    expect(listed.list.length).toBe(11);
+    expect(listed.take(12)).toEqual([2, 3, 4, 6, 7, 8, 9, 10, 11, 13, 14, undefined]);
+    expect(listed.budget.usedBytes).toBe(0);
+  });
+
+  test("an entry of the tail that was removed does not get to the disk part", () => {
+    const listed = new Listed();
+    listed.push(15);
+    listed.list.remove(listed.list.find(14)!);
+    listed.list.flushed(15);
+    listed.settled.add(14);
+    expect(listed.list.length).toBe(14);
+    expect(listed.list.clear()).toMatchObject({ disk: { messages: 3 } });
+  });
+
+  test("clearing gives nothing that was removed", () => {
+    const listed = new Listed();
+    listed.list.flushed(listed.push(14));
+    for (const seq of [2, 12]) listed.list.remove(listed.list.find(seq)!);
+    const { entries, disk } = listed.list.clear();
+    expect(entries.map(({ seq }) => seq)).toEqual([1, ...upTo(11, 3)]);
+    expect(disk).toMatchObject({ messages: 2, durableMessages: 2, durableBytes: 2 * bodyBytes });
+    expect(listed.list.length).toBe(0);
+    expect(listed.budget.usedBytes).toBe(0);
+  });
+
+  test("whatever happens in whatever order, the list has what a simple one has, and shows it in pieces", () => {
+    const step = fc.record({
+      what: fc.constantFrom("push", "flush", "take", "putBack", "remove", "commit", "show"),
+      n: fc.nat(30),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const listed = new Listed({ queueBytes: 5 * entryBytes });
+        const ready = new Set<number>();
+        const taken: Entry[] = [];
+        const removed: number[] = [];
+        let last = 0;
+        let flushed = 0;
+        const inOrder = () => [...ready].sort((a, b) => a - b);
+        for (const { what, n } of steps) {
+          if (what === "push") {
+            last = listed.push(n);
+            for (let seq = last - n + 1; seq <= last; seq++) ready.add(seq);
+          } else if (what === "flush") {
+            flushed = Math.min(last, flushed + n);
+            listed.list.flushed(flushed);
+          } else if (what === "take") {
+            const entry = listed.list.take();
+            expect(entry?.seq).toBe(inOrder()[0]);
+            if (entry === undefined) continue;
+            taken.push(entry);
+            ready.delete(entry.seq);
+          } else if (what === "putBack") {
+            const [entry] = taken.splice(n % (taken.length || 1), 1);
+            if (entry === undefined) continue;
+            listed.list.putBack(entry);
+            ready.add(entry.seq);
+          } else if (what === "remove") {
+            const seq = inOrder()[n];
+            if (seq === undefined) continue;
+            listed.list.remove(listed.list.find(seq)!);
+            ready.delete(seq);
+            removed.push(seq);
+          } else if (what === "commit") {
+            for (const seq of removed.splice(0)) listed.settled.add(seq);
+            listed.list.committed();
+          } else {
+            const shown: number[] = [];
+            for (let from: number | undefined = 1; from !== undefined; ) {
+              const window = new EntryWindow(from, last, 1 + n);
+              listed.list.show(window, n * bodyBytes);
+              const { entries, nextSeq } = window.content();
+              shown.push(...entries.map(({ seq }) => seq));
+              from = nextSeq;
+            }
+            expect(shown).toEqual(inOrder());
+          }
+          expect(listed.list.length).toBe(ready.size);
+        }
+        expect(listed.take(ready.size + 1)).toEqual([...inOrder(), undefined]);
+        expect(listed.budget.usedBytes).toBe(0);
+      }),
+      { numRuns: 2000 },
+    );
   });
 });

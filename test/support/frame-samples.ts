@@ -57,6 +57,8 @@ function sampleOf(schema: JsonSchema): unknown {
       return schema.minimum ?? 0;
     case "boolean":
       return false;
+    case "array":
+      return [sampleOf(schema.items as JsonSchema)];
     default:
       return {};
   }
@@ -87,6 +89,8 @@ export function wrongValues(schema: JsonSchema): unknown[] {
       return [null, "1", 1.5, (schema.minimum as number) - 1, (schema.maximum as number) * 2];
     case "boolean":
       return [null, 0, "false"];
+    case "array":
+      return [null, "x", {}];
     default:
       return [null, "x", [1]];
   }

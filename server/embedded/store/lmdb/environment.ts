@@ -109,6 +109,8 @@ export class Environment {
   /** Of a file that was opened for reading only: tables that it lacks. */
   readonly missingTables: readonly string[];
   #readSince = 0;
+  /** The last commit that is known to be there. */
+  #seenCommit = 0;
   readonly #longReadMs: number;
   readonly #readerCheckMs: number;
   #readersCheckedAt = performance.now();
@@ -193,6 +195,7 @@ export class Environment {
     return applied.then(
       (isApplied) => {
         if (!isApplied) throw new Error(`commit ${head.commit} does not follow on what is stored`);
+        if (!this.#isThere(head.commit)) throw new Error(`commit ${head.commit} is not there`);
       },
       async (error: unknown) => {
         throw await causeOf(error);
@@ -300,6 +303,18 @@ export class Environment {
     if (now - this.#readersCheckedAt < this.#readerCheckMs) return;
     this.#readersCheckedAt = now;
     this.#root.readerCheck();
+  }
+
+  /**
+   * Whether a commit is to be seen, and so is on disk. lmdb-js is not believed alone: when several transactions end before it
+   * has looked at the first, it may settle the promises of one that failed by how the next one went.
+   */
+  #isThere(commit: number): boolean {
+    if (commit <= this.#seenCommit) return true;
+    this.#root.resetReadTxn();
+    this.#seenCommit = this.#meta.getEntry(headKey)?.version ?? 0;
+    this.#root.resetReadTxn();
+    return commit <= this.#seenCommit;
   }
 
   #beginRead(): void {

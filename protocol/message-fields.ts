@@ -53,7 +53,7 @@ export const jsonProperties = {
   correlationId: optional(name("What this is an answer to.")),
   replyTo: optional(name("Where an answer should go.")),
   expiration: optional(
-    count("Time to live in milliseconds. Not implemented yet: such a publish is refused."),
+    count("Milliseconds that the message may wait in a queue. 0: it is delivered at once or expires."),
   ),
   messageId: optional(name("The application's id of the message.")),
   timestamp: optional(integer({ minimum: 0, maximum: 8.64e15, description: "Milliseconds since 1970." })),

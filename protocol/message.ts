@@ -12,7 +12,10 @@ export interface MessageProperties {
   readonly correlationId?: string;
   /** Where an answer should go. */
   readonly replyTo?: string;
-  /** Time to live in milliseconds. */
+  /**
+   * Milliseconds that the message may wait in a queue; 0: it is delivered at once or expires. The queue's `messageTtl` counts
+   * if that is shorter. Default: as the queue has it.
+   */
   readonly expiration?: number;
   readonly messageId?: string;
   /** Milliseconds since 1970, given by the publisher. */

@@ -443,8 +443,6 @@ export class Broker {
       };
     }
     if ((head.flags & checkedProperties) === 0) return undefined;
-    if (head.expiration >= 0)
-      return { code: "not-implemented", message: "The expiration property is not implemented yet." };
     if (head.userId !== undefined && head.userId !== visitor.user) {
       return {
         code: "precondition-failed",
@@ -495,7 +493,7 @@ export class Broker {
   }
 }
 
-const checkedProperties = envelopeFlags.expiration | envelopeFlags.userId | envelopeFlags.headers;
+const checkedProperties = envelopeFlags.userId | envelopeFlags.headers;
 
 const noKeys: readonly string[] = [];
 
@@ -538,6 +536,10 @@ class HeadPublication implements Publication {
 
   get priority(): number {
     return this.head.priority;
+  }
+
+  get expiration(): number {
+    return this.head.expiration;
   }
 
   get bodyBytes(): number {

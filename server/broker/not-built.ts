@@ -8,8 +8,6 @@ export const notBuilt: { readonly [kind in ArgumentKind]: readonly string[] } = 
   exchange: ["retain", "deduplication"],
   queue: [
     "type",
-    "expires",
-    "messageTtl",
     "maxLength",
     "maxBytes",
     "overflow",

@@ -40,6 +40,13 @@ export class Deque<T> {
     for (let i = 0; i < this.length; i++) yield this.at(i);
   }
 
+  /** Forgets those that do not fit. */
+  keep(fits: (item: T) => boolean): void {
+    const kept = [...this].filter(fits);
+    this.clear();
+    for (const item of kept) this.push(item);
+  }
+
   #grow(): void {
     const slots = new Array<T | undefined>(this.#slots.length * 2);
     for (let i = 0; i < this.length; i++)

@@ -13,7 +13,7 @@ const roundMessages = 4096;
 export interface DispatcherOptions {
   /** Calls back at the end of the present turn of the event loop. */
   readonly defer: (callback: () => void) => void;
-  /** A queue's messages cannot be read back. It stays as it is, and delivers nothing. */
+  /** A queue's messages cannot be read back: it is to stay as it is, and to deliver nothing. */
   readonly onDamage: (queue: Queue, error: unknown) => void;
 }
 
@@ -34,7 +34,7 @@ export class Dispatcher {
 
   /** Something has changed that may make a delivery from this queue possible. */
   wake(queue: Queue): void {
-    if (queue.isAwake || queue.consumers.isIdle || queue.readyCount === 0) return;
+    if (queue.isAwake || ((queue.consumers.isIdle || queue.readyCount === 0) && !queue.isUntidy)) return;
     queue.isAwake = true;
     this.#awake.push(queue);
     if (this.#awake.length === 1) this.#options.defer(() => this.#round());
@@ -49,6 +49,7 @@ export class Dispatcher {
       const queue = queues[served++]!;
       queue.isAwake = false;
       if (this.#turn(queue)) this.wake(queue);
+      else if (queue.isUntidy) this.#tidy(queue);
     }
     if (served === queues.length) return;
     // Those that did not come to their turn are first in the next round.
@@ -90,7 +91,7 @@ export class Dispatcher {
     try {
       return queue.take(consumer);
     } catch (error) {
-      this.#damaged(queue, error);
+      this.#options.onDamage(queue, error);
       return undefined;
     }
   }
@@ -100,13 +101,18 @@ export class Dispatcher {
     try {
       groups.fill();
     } catch (error) {
-      this.#damaged(queue, error);
+      this.#options.onDamage(queue, error);
     }
   }
 
-  #damaged(queue: Queue, error: unknown): void {
-    queue.damage = error;
-    this.#options.onDamage(queue, error);
+  /** What is left to be done when nobody can take more. */
+  #tidy(queue: Queue): void {
+    try {
+      queue.tidy();
+    } catch (error) {
+      this.#options.onDamage(queue, error);
+    }
+    if (queue.isUntidy) this.wake(queue);
   }
 
   #deliver(queue: Queue): void {

@@ -69,6 +69,8 @@ export interface ConsumerLimits {
   readonly maxPrefetchBytes: number;
 }
 
+import { UnusedQueues } from "./unused-queues.ts";
+
 export interface EmbeddedEngineOptions {
   readonly store: Store;
   readonly limits: TopologyLimits & ConsumerLimits;
@@ -146,6 +148,7 @@ export class EmbeddedEngine implements Engine {
   readonly #maintenance: MaintenanceLoop;
   readonly #overload: Overload;
   readonly #deadlines: Deadlines;
+  readonly #unusedQueues: UnusedQueues;
   readonly #clockLag: ClockLag | undefined;
   #committer: Committer;
   #consumerCount = 0;
@@ -180,6 +183,10 @@ export class EmbeddedEngine implements Engine {
       deadlines: this.#deadlines,
       circuitChanged: (queue, state, failed, deliveries) =>
         options.events.onCircuitChange(queue.name, state, failed, deliveries),
+      used: (queue) => this.#unusedQueues.used(queue),
+      recordChanged: (queue) => this.#recordQueue(queue),
+      expired: (entry) => void this.#queueHost.deadLetters.move(entry, "expired"),
+      damaged: (queue, error) => this.#damaged(queue, error),
       deadLetters: new DeadLetters({
         now: () => options.now() + (options.steadyClock?.lagMs ?? 0),
         findQueue: (name) => this.#topology.queues.get(name),
@@ -192,7 +199,7 @@ export class EmbeddedEngine implements Engine {
     this.#routes = new Routes(this.#topology, (exchange) => this.#missedAlternate(exchange));
     this.#dispatcher = new Dispatcher({
       defer: this.#turnEnd.deferDispatch,
-      onDamage: (queue, error) => options.events.onDamage(queue.name, error),
+      onDamage: (queue, error) => this.#damaged(queue, error),
     });
     this.#maintenance = new MaintenanceLoop({
       store: options.store,
@@ -205,6 +212,11 @@ export class EmbeddedEngine implements Engine {
       store: options.store,
       unflushedBytes: () => this.#committer.unflushedBytes,
       delay: options.delay,
+    });
+    this.#unusedQueues = new UnusedQueues({
+      now: options.now,
+      deadlines: this.#deadlines,
+      remove: (queue) => void this.#apply(this.#topology.deleteQueue(queue)),
     });
     const { steadyClock: clock, delay } = options;
     this.#clockLag = clock && new ClockLag({ clock, delay, record: (lagMs) => this.#recordLag(lagMs) });
@@ -238,13 +250,13 @@ export class EmbeddedEngine implements Engine {
     onMismatch?: OnMismatch,
   ): Promise<QueueStatus> {
     const change = this.#topology.declareQueue(declaration, owner, onMismatch);
-    const { status } = this.#topology.queue(declaration.name, owner);
+    const { status } = this.#usedQueue(declaration.name, owner);
     await this.#apply(change);
     return status;
   }
 
   async checkQueue(name: string, owner: Owner): Promise<QueueStatus> {
-    return this.#topology.queue(name, owner).status;
+    return this.#usedQueue(name, owner).status;
   }
 
   async deleteQueue(
@@ -384,12 +396,12 @@ export class EmbeddedEngine implements Engine {
       sink.refused(number, refusal.code, refusal.message);
       return;
     }
-    const { envelope, bodyBytes, persistent, priority } = publication;
+    const { envelope, bodyBytes, persistent, priority, expiration } = publication;
     const message = new Message(envelope, bodyBytes, persistent, priority);
     let isDurable = false;
     for (let i = 0; i < queues.length; i++) {
       const queue = queues[i]!;
-      queue.enqueue(message);
+      queue.enqueue(message, expiration);
       isDurable ||= queue.durable;
       this.#dispatcher.wake(queue);
     }
@@ -446,7 +458,7 @@ export class EmbeddedEngine implements Engine {
     owner: Owner,
     sink: LeaseSink = nobody,
   ): Promise<Pulled> {
-    const queue = this.#topology.queue(name, owner);
+    const queue = this.#usedQueue(name, owner);
     if (queue.settings.singleActiveConsumer) {
       // Whoever took messages beside the active consumer would break their order.
       const message = `Queue ${JSON.stringify(name)} gives its messages to a single active consumer only.`;
@@ -515,6 +527,11 @@ export class EmbeddedEngine implements Engine {
     });
   }
 
+  /** What stands in the record goes into the same commit as what it is about. */
+  #recordQueue(queue: Queue): void {
+    this.#recorded = this.#committer.record([queueRecord(queue)]);
+  }
+
   #leases(queue: Queue, asked: number | undefined, sink: LeaseSink): Leases | undefined {
     const timeoutMs = asked ?? queue.settings.ackTimeout;
     if (timeoutMs === Number.POSITIVE_INFINITY) return undefined;
@@ -548,6 +565,13 @@ export class EmbeddedEngine implements Engine {
     return new Promise((resolve) => this.#deadlines.create(resolve).set(dueAt));
   }
 
+  /** A queue that somebody uses now. @throws PosthornError as {@link Topology.queue}. */
+  #usedQueue(name: string, owner: Owner): Queue {
+    const queue = this.#topology.queue(name, owner);
+    this.#unusedQueues.used(queue);
+    return queue;
+  }
+
   /** Sees to it that a message is written that is to be. */
   #write(message: Message): void {
     if (message.unwritten === 0 || message.id !== 0 || message.isQueued) return;
@@ -576,6 +600,12 @@ export class EmbeddedEngine implements Engine {
       else leftovers.push({ queue: id, fromSeq: 0, toSeq: Number.POSITIVE_INFINITY });
     }
     const changes: RecordChange[] = [];
+    for (const queue of queues.values()) {
+      const wasIrregular = queue.isIrregular;
+      queue.resume();
+      this.#unusedQueues.used(queue);
+      if (wasIrregular && !queue.isIrregular) changes.push(queueRecord(queue));
+    }
     const known = (records.get(recordKeys.uncertainBelow) as number | undefined) ?? 1;
     this.#queueHost.uncertainBelow = clean ? known : nextMessageId;
     // An orderly stop later on does not tell what had been handed out before the crash.
@@ -637,8 +667,7 @@ export class EmbeddedEngine implements Engine {
         if (entry !== undefined) queue.breaker?.handedOut(entry);
         return entry;
       } catch (error) {
-        queue.damage = error;
-        this.#options.events.onDamage(queue.name, error);
+        this.#damaged(queue, error);
       }
     }
     throw new PosthornError("internal-error", `Queue ${JSON.stringify(queue.name)} is damaged.`, {
@@ -646,9 +675,15 @@ export class EmbeddedEngine implements Engine {
     });
   }
 
+  #damaged(queue: Queue, error: unknown): void {
+    queue.damage = error;
+    this.#options.events.onDamage(queue.name, error);
+  }
+
   async #apply({ records, deletedQueues }: TopologyChange): Promise<void> {
     for (const queue of deletedQueues) {
       queue.delete();
+      this.#unusedQueues.forget(queue);
       for (const consumer of queue.consumers.clear()) {
         this.#consumerCount--;
         if (consumer.isCancelled) continue;
@@ -666,7 +701,9 @@ export class EmbeddedEngine implements Engine {
     const queue = consumer.attachedTo;
     if (!queue.consumers.remove(consumer)) return;
     this.#consumerCount--;
-    if (queue.autoDelete && queue.consumers.size === 0) void this.#apply(this.#topology.deleteQueue(queue));
+    if (queue.consumers.size > 0) return;
+    if (queue.autoDelete) void this.#apply(this.#topology.deleteQueue(queue));
+    else this.#unusedQueues.used(queue);
   }
 }
 

@@ -10,6 +10,9 @@ import { entryFlags } from "./store/store.ts";
 /** What an entry costs in memory besides its envelope's bytes: itself, its message and their places in lists. */
 export const entryOverheadBytes = 256;
 
+/** As `expiresAt`: at the end of the turn, unless somebody takes it before. On disk that is long ago. */
+export const immediately = 1;
+
 /**
  * One message's place in one queue:
  *
@@ -29,6 +32,8 @@ export class Entry implements Delivery {
   attempts = 0;
   /** Who has it while it is unsettled; `undefined` for a pulled message that may be kept for any time. */
   holder: Holder | undefined;
+  /** When it expires, in milliseconds since 1970; 0: never. See {@link immediately}. */
+  expiresAt = 0;
   /** What happened to the message before it came here, and why it came back: see `encodeHistory`. */
   history: Uint8Array | undefined;
   /** With `messageGroups`: its group, from when it was looked at first. */
@@ -66,10 +71,6 @@ export class Entry implements Delivery {
 
   get priority(): number {
     return this.message.priority;
-  }
-
-  get expiresAt(): number {
-    return 0;
   }
 
   get note(): Uint8Array | undefined {

@@ -1,6 +1,7 @@
-import { Entry } from "./entry.ts";
+import { Entry, immediately } from "./entry.ts";
 import { decodeNote } from "./entry-note.ts";
 import { EntryWindow, type WindowContent } from "./entry-window.ts";
+import { Expiry, type ExpiryHost } from "./expiry.ts";
 import { Message } from "./message.ts";
 import type { Queue } from "./queue.ts";
 import { type MemoryBudget, ReadyList } from "./ready-list.ts";
@@ -10,13 +11,20 @@ import {
   type LoadedEntry,
   type QueueCounters,
   type QueueId,
+  type Scan,
   type Store,
+  type StoredEntry,
 } from "./store/store.ts";
 import { UnsettledEntries } from "./unsettled-entries.ts";
 
+/** How many places on disk are looked at in one step. */
+const scannedEntries = 64;
+/** The same when all of them are looked at. */
+const lookedThrough = 4096;
+
 /** What a lane needs of its surroundings. */
-export interface LaneHost {
-  readonly store: Pick<Store, "load">;
+export interface LaneHost extends ExpiryHost {
+  readonly store: Pick<Store, "load" | "scan">;
   readonly memory: MemoryBudget;
   /** Messages with lower ids were there when the broker crashed: nobody knows which of them had been handed out. */
   uncertainBelow: number;
@@ -54,6 +62,8 @@ export class Lane {
   isChanged = false;
 
   readonly #host: LaneHost;
+  /** Of a lane in which messages expire, or did. */
+  #expiry: Expiry | undefined;
   #pending = noChanges();
   #nextSeq = 1;
   #everWritten = false;
@@ -78,15 +88,37 @@ export class Lane {
     this.ready.recover(messages, bytes, nextSeq - 1);
   }
 
+  /** Goes on with expiry where all messages are due in their turn. */
+  resumeExpiry(): void {
+    if (this.ready.length === 0) return;
+    this.#expiry = new Expiry(this, this.#host);
+    this.#expiry.startBehind(this.#host.now() + this.queue.settings.messageTtl);
+    this.#expiry.look();
+  }
+
+  /** Looks through what is stored for what cannot be found otherwise. Returns whether there is any. */
+  lookThrough(): boolean {
+    this.#expiry = new Expiry(this, this.#host);
+    let isIrregular = false;
+    for (let from: number | undefined = 0; from !== undefined; ) {
+      const scan: Scan = this.#host.store.scan(this.id, from, this.#nextSeq - 1, lookedThrough);
+      for (const entry of scan.entries) isIrregular = this.#found(entry) || isIrregular;
+      from = scan.nextSeq;
+    }
+    return isIrregular;
+  }
+
   /** Whether a message that is added now has to be written. */
   wouldWrite(persistent: boolean): boolean {
     return (persistent && this.queue.durable) || this.ready.willPage;
   }
 
   /** Adds a message at the end. */
-  append(message: Message, history: Uint8Array | undefined): void {
+  append(message: Message, expiresAt: number, history: Uint8Array | undefined): Entry {
+    if (expiresAt !== 0 && this.#expiry === undefined) this.#beginExpiry();
     const write = this.wouldWrite(message.persistent);
     const entry = new Entry(this, message, this.#nextSeq++, write ? "waiting" : "memory");
+    entry.expiresAt = expiresAt;
     entry.history = history;
     if (write) {
       message.unwritten++;
@@ -94,6 +126,72 @@ export class Lane {
       this.#host.changed(this);
     }
     this.ready.push(entry);
+    if (this.#expiry !== undefined) this.#noteExpiry(entry, this.#expiry);
+    return entry;
+  }
+
+  /**
+   * The first ready entry, which is no longer ready: it is the caller's to hand out or to end.
+   * @throws StoreError if it cannot be read back from disk.
+   */
+  take(): Entry | undefined {
+    const entry = this.ready.take();
+    if (entry !== undefined && entry.expiresAt !== 0) this.doNotExpire(entry);
+    return entry;
+  }
+
+  /** As {@link take}, for who sorts messages that are ready all the same: they expire when they are due. */
+  takeReady(): Entry | undefined {
+    const entry = this.ready.take();
+    if (entry !== undefined) this.expireInTime(entry);
+    return entry;
+  }
+
+  /** Puts a ready entry that was taken back at its place. */
+  putBack(entry: Entry): void {
+    this.ready.putBack(entry);
+    this.expireInTime(entry);
+  }
+
+  /** The entry, which was taken off the ready list, expires when it is due. */
+  expireInTime(entry: Entry): void {
+    if (entry.expiresAt > immediately) this.#expiry?.cameBack(entry);
+  }
+
+  /** The entry does not expire for now. */
+  doNotExpire(entry: Entry): void {
+    this.#expiry?.left(entry);
+  }
+
+  /**
+   * The ready entry in this place, unless it has come back: it is no longer ready, but the caller's to end.
+   * @throws StoreError if it cannot be read back from disk.
+   */
+  withdraw(seq: number): Entry | undefined {
+    const entry = this.ready.findFresh(seq);
+    if (entry !== undefined) this.ready.remove(entry);
+    return entry;
+  }
+
+  /** A ready entry, wherever it is, is no longer ready, but the caller's to end. */
+  withdrawThis(entry: Entry): Entry {
+    const { groups } = this.queue;
+    if (groups?.holds(entry)) groups.remove(entry);
+    else this.ready.remove(entry);
+    this.doNotExpire(entry);
+    return entry;
+  }
+
+  /** The first ready entry on disk, without its message. */
+  firstOnDisk(): StoredEntry | undefined {
+    const { fromSeq, toSeq } = this.ready.diskRange;
+    for (let from: number | undefined = fromSeq; from !== undefined; ) {
+      const { entries, nextSeq } = this.#host.store.scan(this.id, from, toSeq, scannedEntries);
+      const first = entries.find(({ seq }) => !this.ready.wasRemoved(seq));
+      if (first !== undefined) return first;
+      from = nextSeq;
+    }
+    return undefined;
   }
 
   /** The entry's attempts have changed. */
@@ -147,6 +245,7 @@ export class Lane {
   purge(): number {
     const count = this.ready.length;
     const { entries, disk } = this.ready.clear();
+    this.#expiry?.clear();
     for (const entry of entries) this.end(entry);
     if (disk !== undefined) {
       this.#writtenMessages -= disk.durableMessages;
@@ -160,6 +259,7 @@ export class Lane {
   /** The queue has gone, and all its messages with it. */
   delete(): void {
     this.ready.clear();
+    this.#expiry?.clear();
     for (const entry of this.#pending.appended) this.#unwrite(entry);
     this.#pending = noChanges();
     if (!this.#everWritten) return;
@@ -207,6 +307,28 @@ export class Lane {
     yield* this.queue.groups?.entries() ?? [];
   }
 
+  #beginExpiry(): void {
+    this.#expiry = new Expiry(this, this.#host);
+    if (this.ready.length > 0) this.#expiry.startBehind(Number.POSITIVE_INFINITY);
+  }
+
+  #noteExpiry(entry: Entry, expiry: Expiry): void {
+    const isLatest = entry.expiresAt !== immediately && expiry.added(entry);
+    if (entry.expiresAt !== 0 && entry.durable && !(isLatest && this.#expiresInTurn))
+      this.queue.noteIrregular();
+  }
+
+  /** Messages can be expected to be due in their turn. */
+  get #expiresInTurn(): boolean {
+    return this.queue.settings.messageTtl < Number.POSITIVE_INFINITY;
+  }
+
+  /** Takes note of a stored entry. Returns whether it has to be looked for at the next start, too. */
+  #found(entry: StoredEntry): boolean {
+    const isLatest = this.#expiry!.added(entry);
+    return entry.expiresAt !== 0 && !(isLatest && this.#expiresInTurn);
+  }
+
   #unwrite(entry: Entry): void {
     if (entry.storage !== "waiting") return;
     entry.storage = "memory";
@@ -225,6 +347,8 @@ export class Lane {
     message.id = loaded.messageId;
     const entry = new Entry(this, message, loaded.seq, "written");
     entry.attempts = loaded.attempts;
+    // The turn in which it could have been delivered is over.
+    entry.expiresAt = loaded.expiresAt === immediately ? immediately + 1 : loaded.expiresAt;
     if (loaded.note !== undefined) entry.history = decodeNote(loaded.note).history;
     entry.redelivered = loaded.attempts > 0 || loaded.messageId < this.#host.uncertainBelow;
     return entry;

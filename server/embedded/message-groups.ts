@@ -4,8 +4,9 @@ import type { GroupSettings } from "../../protocol/queue-settings.ts";
 import { Deque } from "./deque.ts";
 import type { Entry } from "./entry.ts";
 import type { Holder } from "./holder.ts";
+import type { Lane } from "./lane.ts";
 import { MessageGroup, type Place } from "./message-group.ts";
-import type { MemoryBudget, ReadyList } from "./ready-list.ts";
+import type { MemoryBudget } from "./ready-list.ts";
 
 /** Groups that can deliver, the one that has waited longest first. Places that groups have left are passed over. */
 type Line = Deque<Place>;
@@ -23,7 +24,7 @@ type Line = Deque<Place>;
  */
 export class MessageGroups {
   #settings: GroupSettings;
-  readonly #ready: Pick<ReadyList, "take" | "putBack">;
+  readonly #ready: Pick<Lane, "takeReady" | "putBack">;
   readonly #memory: MemoryBudget;
   /** All that have messages here; a message without a key is a group by itself. */
   readonly #groups = new Set<MessageGroup>();
@@ -40,7 +41,7 @@ export class MessageGroups {
   /** Nothing is handed out until so many messages that are out already are settled. */
   constructor(
     settings: GroupSettings,
-    ready: Pick<ReadyList, "take" | "putBack">,
+    ready: Pick<Lane, "takeReady" | "putBack">,
     memory: MemoryBudget,
     strangers: number,
   ) {
@@ -72,7 +73,7 @@ export class MessageGroups {
   fill(): void {
     const { lookAhead } = this.#settings;
     while (this.#waiting < lookAhead && this.#waitingBytes < this.#memory.queueBytes) {
-      const entry = this.#ready.take();
+      const entry = this.#ready.takeReady();
       if (entry === undefined) return;
       const group = this.#groupOf(entry);
       entry.group = group;

@@ -13,10 +13,9 @@ import type {
 import { CircuitBreaker } from "./circuit-breaker.ts";
 import { ConsumerRoster } from "./consumer-roster.ts";
 import type { DeadLetters } from "./dead-letters.ts";
-import type { Deadlines } from "./deadlines.ts";
 import { withNackReason } from "./death-history.ts";
 import { combinedArguments, effectiveArguments, effectiveSettings } from "./effective-arguments.ts";
-import type { Entry } from "./entry.ts";
+import { type Entry, immediately } from "./entry.ts";
 import type { Binding } from "./exchange.ts";
 import type { Holder } from "./holder.ts";
 import { Lane, type LaneHost } from "./lane.ts";
@@ -26,16 +25,18 @@ import type { Subject } from "./policies.ts";
 import type { PulledMessages } from "./pulled-messages.ts";
 import type { QueueCounters, QueueId } from "./store/store.ts";
 
+/** How many expired messages are passed over at once on the way to one that is not. */
+const maxPassedOver = 1000;
+
 /** What a queue needs of its surroundings. */
 export interface QueueHost extends LaneHost {
-  /** A delivery from the queue may have become possible. */
-  wake(queue: Queue): void;
   readonly deadLetters: Pick<DeadLetters, "move">;
-  /** Milliseconds since 1970, the clock of `deadlines`. */
-  now(): number;
-  readonly deadlines: Pick<Deadlines, "create">;
   /** The circuit breaker has changed its state. `failed` and `deliveries`: what made it open. */
   circuitChanged(queue: Queue, state: CircuitState, failed: number, deliveries: number): void;
+  /** The queue has been used, or its settings have changed. */
+  used(queue: Queue): void;
+  /** What is stored of the queue itself has changed. */
+  recordChanged(queue: Queue): void;
 }
 
 /** One queue: its messages in order, who gets them, and what it counts. */
@@ -61,6 +62,10 @@ export class Queue implements Subject {
   damage: unknown;
   /** In the dispatcher's list already. */
   isAwake = false;
+  /** Something has to be done when those had their turn that could take a message: see {@link tidy}. */
+  isUntidy = false;
+  /** Some of what is stored can only be found by looking through all of it, which a start has to do. */
+  isIrregular = false;
   /** Who takes messages one by one. Used where these have to be settled in time. */
   pullers = new WeakMap<LeaseSink, PulledMessages>();
   /** With `messageGroups`: what is next is taken off the lane by these. */
@@ -71,6 +76,8 @@ export class Queue implements Subject {
   readonly #lane: Lane;
   #settings: QueueSettings;
   #unsettled = 0;
+  /** Messages that expire unless they are taken in this turn. */
+  #immediate: Entry[] = [];
 
   constructor(
     id: QueueId,
@@ -99,6 +106,19 @@ export class Queue implements Subject {
     this.#lane.recover(counters);
   }
 
+  /** Looks through what an earlier run has written, where that is needed. Everything is recovered. */
+  resume(): void {
+    if (this.isIrregular) this.isIrregular = this.#lane.lookThrough();
+    else if (this.#settings.messageTtl < Number.POSITIVE_INFINITY) this.#lane.resumeExpiry();
+  }
+
+  /** A start has to look through all that is stored. */
+  noteIrregular(): void {
+    if (this.isIrregular || !this.durable) return;
+    this.isIrregular = true;
+    this.#host.recordChanged(this);
+  }
+
   /** What the queue goes by now. They can change: ask each time, or do what is to be done in {@link applySettings}. */
   get settings(): QueueSettings {
     return this.#settings;
@@ -118,6 +138,8 @@ export class Queue implements Subject {
 
   /** From now on the queue goes by these, also with what is in it already. */
   applySettings(settings: QueueSettings): void {
+    // What was due in its turn may no longer be.
+    if (settings.messageTtl !== this.#settings.messageTtl) this.noteIrregular();
     // What is taken from now on has the time that holds now.
     if (settings.ackTimeout !== this.#settings.ackTimeout) this.pullers = new WeakMap();
     this.#settings = settings;
@@ -125,6 +147,7 @@ export class Queue implements Subject {
     this.consumers.setSingle(settings.singleActiveConsumer);
     this.#group();
     this.#breakCircuit();
+    this.#host.used(this);
     this.#host.wake(this);
   }
 
@@ -175,14 +198,16 @@ export class Queue implements Subject {
     return this.#lane.wouldWrite(persistent);
   }
 
-  /** Adds a message at the end. */
-  enqueue(message: Message): void {
-    this.#lane.append(message, undefined);
+  /** Adds a message at the end. `expiration`: milliseconds, -1 if it has none of its own. */
+  enqueue(message: Message, expiration: number): void {
+    const { messageTtl } = this.#settings;
+    if (expiration < 0 && messageTtl === Number.POSITIVE_INFINITY) this.#lane.append(message, 0, undefined);
+    else this.#add(message, expiration < 0 ? messageTtl : Math.min(expiration, messageTtl), undefined);
   }
 
-  /** Adds a message at the end that died elsewhere, or here. */
+  /** Adds a message at the end that died elsewhere, or here. Its own expiration no longer counts (SEMANTICS 45). */
   addDeadLetter(message: Message, history: Uint8Array): void {
-    this.#lane.append(message, history);
+    this.#add(message, this.#settings.messageTtl, history);
   }
 
   /**
@@ -190,7 +215,7 @@ export class Queue implements Subject {
    * @throws StoreError if it cannot be read back from disk.
    */
   take(holder: Holder | undefined): Entry | undefined {
-    const entry = this.groups === undefined ? this.#lane.ready.take() : this.groups.take(holder);
+    const entry = this.#takeUnexpired(holder);
     if (entry === undefined) return undefined;
     entry.state = "unsettled";
     this.#unsettled++;
@@ -204,8 +229,11 @@ export class Queue implements Subject {
   undoTake(entry: Entry): void {
     if (!this.#leaveHolder(entry)) return;
     entry.state = "ready";
-    if (this.groups === undefined) entry.lane.ready.putBack(entry);
-    else this.groups.undoTake(entry);
+    if (this.groups === undefined) entry.lane.putBack(entry);
+    else {
+      this.groups.undoTake(entry);
+      entry.lane.expireInTime(entry);
+    }
     this.breaker?.settled(entry, "release");
   }
 
@@ -228,7 +256,6 @@ export class Queue implements Subject {
   /** A message that was handed out goes back to its place. Released, it was not looked at, and that is no attempt. */
   putBack(entry: Entry, outcome: "requeue" | "return" | "release", detail?: SettleDetail): void {
     if (!this.#leaveHolder(entry)) return;
-    entry.state = "ready";
     entry.redelivered = true;
     if (outcome !== "release") {
       entry.attempts++;
@@ -238,8 +265,10 @@ export class Queue implements Subject {
       entry.history = withNackReason(entry.history, detail.reason);
       entry.lane.noted(entry);
     }
-    if (this.groups === undefined) entry.lane.ready.putBack(entry);
-    else this.groups.putBack(entry);
+    if (entry.expiresAt !== 0 && entry.expiresAt <= this.#host.now()) {
+      this.#expired(entry);
+      this.groups?.finish(entry);
+    } else this.#becomeReady(entry);
     this.breaker?.settled(entry, outcome);
   }
 
@@ -250,9 +279,16 @@ export class Queue implements Subject {
 
   /** Deletes a ready message that was found in this turn of the event loop. */
   deleteReady(entry: Entry): void {
-    if (this.groups?.holds(entry)) this.groups.remove(entry);
-    else entry.lane.ready.remove(entry);
+    entry.lane.withdrawThis(entry);
     entry.lane.end(entry);
+  }
+
+  /** Those that could take a message had their turn. Does what is left to be done then. */
+  tidy(): void {
+    this.isUntidy = false;
+    for (const entry of this.#immediate.splice(0)) {
+      if (entry.state === "ready") this.#expired(entry.lane.withdrawThis(entry));
+    }
   }
 
   /** Deletes every ready message, readable or not, and says how many there were. */
@@ -266,6 +302,7 @@ export class Queue implements Subject {
   /** The queue has gone, and all its messages with it. Those handed out can still be settled, to no effect. */
   delete(): void {
     this.deleted = true;
+    this.#immediate = [];
     this.groups?.clear();
     this.breaker?.stop();
     this.#lane.delete();
@@ -274,10 +311,54 @@ export class Queue implements Subject {
   #group(): void {
     const { messageGroups } = this.#settings;
     if (messageGroups !== undefined && this.groups?.change(messageGroups)) return;
-    const { ready } = this.#lane;
-    for (const entry of this.groups?.clear() ?? []) ready.putBack(entry);
-    this.groups =
-      messageGroups && new MessageGroups(messageGroups, ready, this.#host.memory, this.#unsettled);
+    const lane = this.#lane;
+    for (const entry of this.groups?.clear() ?? []) lane.putBack(entry);
+    this.groups = messageGroups && new MessageGroups(messageGroups, lane, this.#host.memory, this.#unsettled);
+  }
+
+  #add(message: Message, ttlMs: number, history: Uint8Array | undefined): void {
+    const entry = this.#lane.append(message, this.#expiresAt(ttlMs), history);
+    if (entry.expiresAt !== immediately) return;
+    this.#immediate.push(entry);
+    this.isUntidy = true;
+  }
+
+  #expiresAt(ttlMs: number): number {
+    if (ttlMs === Number.POSITIVE_INFINITY) return 0;
+    if (ttlMs === 0) return immediately;
+    return Math.min(Math.ceil(this.#host.now() + ttlMs), Number.MAX_SAFE_INTEGER);
+  }
+
+  #takeUnexpired(holder: Holder | undefined): Entry | undefined {
+    for (let passedOver = 0; passedOver < maxPassedOver; passedOver++) {
+      const entry = this.groups === undefined ? this.#lane.take() : this.#takeFromGroups(this.groups, holder);
+      if (entry === undefined || entry.expiresAt <= immediately || entry.expiresAt > this.#host.now())
+        return entry;
+      this.groups?.finish(entry);
+      this.#expired(entry);
+    }
+    // The others expire in later turns, and the queue is awakened then.
+    return undefined;
+  }
+
+  #takeFromGroups(groups: MessageGroups, holder: Holder | undefined): Entry | undefined {
+    const entry = groups.take(holder);
+    if (entry !== undefined && entry.expiresAt !== 0) entry.lane.doNotExpire(entry);
+    return entry;
+  }
+
+  #becomeReady(entry: Entry): void {
+    entry.state = "ready";
+    if (this.groups === undefined) entry.lane.putBack(entry);
+    else {
+      this.groups.putBack(entry);
+      entry.lane.expireInTime(entry);
+    }
+  }
+
+  /** A message that is no longer ready, nor with a consumer, has expired. */
+  #expired(entry: Entry): void {
+    this.#host.deadLetters.move(entry, "expired");
   }
 
   #breakCircuit(): void {

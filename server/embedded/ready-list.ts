@@ -47,6 +47,8 @@ export class ReadyList {
   readonly #refillBytes: number;
   #paging = false;
   #memoryBytes = 0;
+  /** Of bodies. */
+  #bytes = 0;
   /** Where the disk part begins. */
   #diskFrom = 0;
   /** Everything up to here is flushed. */
@@ -71,7 +73,12 @@ export class ReadyList {
   }
 
   get length(): number {
-    return this.#returned.length + this.#head.length + this.#diskMessages + this.#tail.length - this.#gone;
+    return this.#inMemory - this.#gone + this.#diskMessages;
+  }
+
+  /** Bytes of the bodies. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   get isPaging(): boolean {
@@ -93,6 +100,7 @@ export class ReadyList {
     this.#diskMessages = messages;
     this.#diskDurable = messages;
     this.#diskDurableBytes = bytes;
+    this.#bytes = bytes;
   }
 
   /** Adds at the end. */
@@ -102,6 +110,7 @@ export class ReadyList {
       this.#diskFrom = entry.seq;
     }
     this.#charge(entry.memoryBytes);
+    this.#bytes += entry.bytes;
     if (this.#paging) this.#tail.push(entry);
     else this.#head.push(entry);
   }
@@ -109,6 +118,7 @@ export class ReadyList {
   /** Puts an entry that was taken back at its place. */
   putBack(entry: Entry): void {
     this.#charge(entry.memoryBytes);
+    this.#bytes += entry.bytes;
     this.#returned.add(entry);
   }
 
@@ -126,16 +136,59 @@ export class ReadyList {
         continue;
       }
       this.#charge(-entry.memoryBytes);
+      this.#bytes -= entry.bytes;
       return entry;
     }
   }
 
+  /**
+   * The first entry that has not come back, which stays where it is.
+   * @throws StoreError if the disk part cannot be read.
+   */
+  firstFresh(): Entry | undefined {
+    this.#dropGoneInFront();
+    while (this.#head.length === 0 && this.#paging) {
+      this.#refill();
+      this.#dropGoneInFront();
+    }
+    return this.#head.first();
+  }
+
+  /** Whether the first entry that has not come back would have to be read. */
+  get firstIsOnDisk(): boolean {
+    this.#dropGoneInFront();
+    return this.#head.length === 0 && this.#diskMessages > 0;
+  }
+
+  /** Where entries are on disk only. */
+  get diskRange(): { readonly fromSeq: number; readonly toSeq: number } {
+    return { fromSeq: this.#diskFrom, toSeq: this.#flushedSeq };
+  }
+
+  /** Whether an entry on disk was removed, of which the store does not know yet. */
+  wasRemoved(seq: number): boolean {
+    return this.#removedFromDisk.has(seq);
+  }
+
+  /** Where those begin that have not come back, as far as it is known without reading. `Infinity` if there are none. */
+  get freshFrom(): number {
+    return (
+      this.#head.first()?.seq ??
+      (this.#diskMessages > 0 ? this.#diskFrom : (this.#tail.first()?.seq ?? Number.POSITIVE_INFINITY))
+    );
+  }
+
+  /** As {@link find}, but not among those that have come back. */
+  findFresh(seq: number): Entry | undefined {
+    const entry = this.#isOnDisk(seq)
+      ? this.#findOnDisk(seq)
+      : (inOrder(this.#head, seq) ?? inOrder(this.#tail, seq));
+    return entry?.state === "ready" ? entry : undefined;
+  }
+
   /** The entry with this number, which stays where it is. @throws StoreError if the disk part cannot be read. */
   find(seq: number): Entry | undefined {
-    if (this.#isOnDisk(seq)) {
-      return this.#removedFromDisk.has(seq) ? undefined : this.#load(seq, seq, 1, 0)[0];
-    }
-    const entry = inOrder(this.#head, seq) ?? inOrder(this.#tail, seq) ?? inAnyOrder(this.#returned, seq);
+    const entry = this.findFresh(seq) ?? inAnyOrder(this.#returned, seq);
     return entry?.state === "ready" ? entry : undefined;
   }
 
@@ -149,10 +202,12 @@ export class ReadyList {
   remove(entry: Entry): void {
     entry.state = "done";
     if (this.#paging && entry.seq >= this.#diskFrom) this.#removedFromDisk.add(entry.seq);
+    this.#bytes -= entry.bytes;
     if (this.#isOnDisk(entry.seq)) this.#countOnDisk(entry, -1);
     else {
       this.#gone++;
       this.#charge(-entry.memoryBytes);
+      if (this.#gone > 64 && 2 * this.#gone > this.#inMemory) this.#letGo();
     }
   }
 
@@ -204,9 +259,33 @@ export class ReadyList {
     this.#tail.clear();
     this.#gone = 0;
     this.#removedFromDisk.clear();
+    this.#bytes = 0;
     this.#charge(-this.#memoryBytes);
     this.#endPaging();
     return { entries, disk };
+  }
+
+  get #inMemory(): number {
+    return this.#returned.length + this.#head.length + this.#tail.length;
+  }
+
+  #findOnDisk(seq: number): Entry | undefined {
+    return this.#removedFromDisk.has(seq) ? undefined : this.#load(seq, seq, 1, 0)[0];
+  }
+
+  #dropGoneInFront(): void {
+    for (let entry = this.#head.first(); entry?.state === "done"; entry = this.#head.first()) {
+      this.#head.shift();
+      this.#gone--;
+    }
+  }
+
+  /** Keeps nothing in memory that is done. */
+  #letGo(): void {
+    this.#returned.keep(isReady);
+    this.#head.keep(isReady);
+    this.#tail.keep(isReady);
+    this.#gone = 0;
   }
 
   #refill(): void {

@@ -2,7 +2,6 @@ import { EnvelopeHead } from "../../protocol/envelope.ts";
 import type { RedriveCount, RedriveOptions, RedriveResult } from "../engine/engine.ts";
 import { asPublished } from "./dead-letters.ts";
 import { readHistory } from "./death-history.ts";
-import type { Entry } from "./entry.ts";
 import type { Message } from "./message.ts";
 import { MessageMatcher } from "./message-matcher.ts";
 import type { Queue } from "./queue.ts";
@@ -41,17 +40,13 @@ export function redrive(source: Queue, options: RedriveOptions, host: RedriveHos
       head.read(entry.envelope);
       const message = asPublished(entry.message, head.persistent);
       if (mode === "move") source.deleteReady(entry);
-      add(target, message, entry, host);
+      if (entry.history === undefined) target.enqueue(message, head.expiration);
+      else target.addDeadLetter(message, entry.history);
+      host.added(message, target);
     }
     if (++redriven === limit) break;
   }
   return { redriven, examined: walk.examined, counts: counts.list, cursor: walk.cursor };
-}
-
-function add(target: Queue, message: Message, { history }: Entry, host: RedriveHost): void {
-  if (history === undefined) target.enqueue(message);
-  else target.addDeadLetter(message, history);
-  host.added(message, target);
 }
 
 class Counts {

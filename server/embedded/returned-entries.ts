@@ -21,6 +21,11 @@ export class ReturnedEntries {
     heap[at] = entry;
   }
 
+  /** Forgets those that do not fit. */
+  keep(fits: (entry: Entry) => boolean): void {
+    for (const entry of this.takeAll()) if (fits(entry)) this.add(entry);
+  }
+
   takeLowest(): Entry | undefined {
     const heap = this.#heap;
     const lowest = heap[0];

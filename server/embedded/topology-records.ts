@@ -30,6 +30,8 @@ interface QueueValue {
   readonly autoDelete: boolean;
   readonly arguments: Json;
   readonly paused?: true;
+  /** A start has to look through all that is stored. */
+  readonly irregular?: true;
 }
 
 /** One of `queue` and `toExchange` is there: where the binding leads. */
@@ -59,12 +61,14 @@ export function exchangeRecord({
   return { key: recordKeys.exchange(name), value };
 }
 
-export function queueRecord({ id, name, autoDelete, arguments: args, isPaused }: Queue): RecordChange {
+export function queueRecord(queue: Queue): RecordChange {
+  const { id, name, autoDelete, arguments: args, isPaused, isIrregular } = queue;
   const value: QueueValue = {
     id,
     autoDelete,
     arguments: headersToJson(args),
     ...(isPaused && { paused: true }),
+    ...(isIrregular && { irregular: true }),
   };
   return { key: recordKeys.queue(name), value };
 }
@@ -101,10 +105,10 @@ export function restoreTopology(
   for (const [name, value] of byKind<ExchangeValue>(records, "exchange/")) {
     topology.restoreExchange({ name, durable: true, ...value, arguments: headersFromJson(value.arguments) });
   }
-  for (const [name, { id, autoDelete, arguments: args, paused = false }] of byKind<QueueValue>(
-    records,
-    "queue/",
-  )) {
+  for (const [
+    name,
+    { id, autoDelete, arguments: args, paused = false, irregular = false },
+  ] of byKind<QueueValue>(records, "queue/")) {
     const declaration = {
       name,
       durable: true,
@@ -114,6 +118,7 @@ export function restoreTopology(
     };
     const queue = topology.restoreQueue(id, declaration);
     queue.isPaused = paused;
+    queue.isIrregular = irregular;
     queues.set(id, queue);
   }
   for (const [number, value] of byKind<BindingValue>(records, "binding/")) {

@@ -364,6 +364,8 @@ export interface Publication {
   readonly copyKeys: readonly string[];
   readonly persistent: boolean;
   readonly priority: number;
+  /** Milliseconds that the message may wait; -1: any time. */
+  readonly expiration: number;
   readonly envelope: Uint8Array;
   /** How much of the envelope is the body. */
   readonly bodyBytes: number;

@@ -58,7 +58,7 @@ class Committing {
 
   publish(number: number, bytes = 10): void {
     const message = new Message(envelope("x".repeat(bytes)), bytes, true, 0);
-    this.queue.enqueue(message);
+    this.queue.enqueue(message, -1);
     this.committer.write(message);
     this.committer.confirm(this.publisher, number);
   }
@@ -175,8 +175,8 @@ test("a message that is in another queue still is written, although the first is
   const committing = new Committing();
   const second = new Queue(2, queueNamed("second"), undefined, committing.host);
   const message = new Message(envelope("x"), 1, true, 0);
-  committing.queue.enqueue(message);
-  second.enqueue(message);
+  committing.queue.enqueue(message, -1);
+  second.enqueue(message, -1);
   committing.committer.write(message);
   committing.consume();
   committing.turns.endAll();

@@ -38,7 +38,7 @@ class World {
     this.ready = keys.map((key, index) => item(index + 1, key));
     const settings = { by: "header", name: "group", maxUnsettled: 1, lookAhead: 1000, ...options } as const;
     const list = {
-      take: () => this.ready.shift() as unknown as Entry,
+      takeReady: () => this.ready.shift() as unknown as Entry,
       putBack: () => expect.unreachable(),
     };
     this.groups = new MessageGroups(settings, list, this.memory, 0);
@@ -152,7 +152,7 @@ test("nothing goes out until the messages are settled that were out before there
   const ready = [item(2, "a")];
   const putBack: unknown[] = [];
   const list = {
-    take: () => ready.shift() as unknown as Entry,
+    takeReady: () => ready.shift() as unknown as Entry,
     putBack: (entry: Entry) => putBack.push(entry),
   };
   const memory = { usedBytes: 0, budgetBytes: 1, queueBytes: 1 };

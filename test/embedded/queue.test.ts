@@ -17,7 +17,7 @@ function queueOf(
   });
   const queue = new Queue(1, queueNamed("q", properties), undefined, host);
   const messages = texts.map((text) => new Message(envelope(text), text.length, true, 0));
-  for (const message of messages) queue.enqueue(message);
+  for (const message of messages) queue.enqueue(message, -1);
   return { queue, host, messages, takeChanges: () => changedLane!.takeChanges() };
 }
 

@@ -65,18 +65,6 @@ test("arguments that are too large are refused, and the limit is named", () =>
     { config: { maxHeaderBytes: 1024 } },
   ));
 
-test("a message with an expiration is refused", () =>
-  withBroker(async ({ raw }) => {
-    const client = await raw();
-    await client.must("queue.declare", { queue: "q" });
-    const publish = (properties: { readonly [name: string]: unknown }) =>
-      client.confirmed({ routingKey: "q", properties });
-    for (const properties of [{ expiration: 1000 }, { expiration: 0 }]) {
-      expect(await publish(properties)).toMatchObject({ code: "not-implemented" });
-    }
-    expect(await client.must("queue.declare", { queue: "q" })).toMatchObject({ messageCount: 0 });
-  }));
-
 test("the frames of later versions are known by name", () =>
   withBroker(async ({ raw }) => {
     const client = await raw();

@@ -17,7 +17,14 @@ import type {
 /** What a queue that stands alone needs of its surroundings. */
 export function queueHost(parts: Partial<QueueHost> = {}): QueueHost {
   return {
-    store: { load: () => [] },
+    store: {
+      load: () => [],
+      scan: () => ({ entries: [], nextSeq: undefined }),
+    },
+    used: () => {},
+    recordChanged: () => {},
+    expired: (entry) => entry.lane.end(entry),
+    damaged: () => {},
     memory: { usedBytes: 0, budgetBytes: 1_000_000, queueBytes: 1_000_000 },
     uncertainBelow: 0,
     changed: () => {},
@@ -183,6 +190,7 @@ export function publication(
     priority: 0,
     envelope: envelope(text),
     bodyBytes: text.length,
+    expiration: -1,
     headers: () => ({}),
     property: () => undefined,
     ...properties,

@@ -96,6 +96,24 @@ describe("a rejected message", () => {
       expect((await got(failed)).routingKey).toBe("work");
     }));
 
+  test("goes by the keys in CC as by its own, and by none in BCC", () =>
+    withBroker(async ({ connect }) => {
+      const posthorn = await connect();
+      await posthorn.exchange("dlx").declare({ type: "direct" });
+      const work = await posthorn.queue("work").declare({ deadLetterExchange: "dlx" });
+      const queues: Queue[] = [];
+      for (const key of ["work", "copy", "blind"]) {
+        const queue = await posthorn.queue(`${key}-failed`).declare();
+        queues.push(await queue.bind("dlx", key));
+      }
+      await work.publish("1", { headers: { CC: ["copy"], BCC: ["blind"] } });
+      await rejectNext(work);
+      const [own, copy, blind] = queues as [Queue, Queue, Queue];
+      for (const queue of [own, copy])
+        expect((await got(queue)).lastDeath?.routingKeys).toEqual(["work", "copy"]);
+      expect(await blind.get()).toBeUndefined();
+    }));
+
   test("may go to an internal exchange, and by headers", () =>
     withBroker(async ({ connect, raw }) => {
       const client = await raw();
@@ -235,6 +253,20 @@ test("a persistent message that dies in a queue that is not durable survives a r
     },
     { onDisk: true },
   ));
+
+test("purging or deleting a queue dead-letters nothing, nor does settling what it had", () =>
+  withBroker(async ({ connect }) => {
+    const [work, failed] = await workAndFailed(await connect());
+    await work.publish("1");
+    await work.publish("2");
+    expect(await work.purge()).toBe(2);
+    await work.publish("3");
+    await work.publish("4");
+    const held = await got(work);
+    await work.delete();
+    held.reject();
+    expect((await failed.check()).messageCount).toBe(0);
+  }));
 
 test("thousands of messages die into a queue that pages, in order, and come back the same way", () =>
   withBroker(

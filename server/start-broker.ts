@@ -178,6 +178,8 @@ export async function startBroker({
 /** Events that are more than what clients do all day. */
 const eventLevels: { readonly [type in BrokerEvent["type"]]?: "info" | "warn" } = {
   "login-failed": "warn",
+  "policy-set": "info",
+  "policy-deleted": "info",
   "publishers-blocked": "warn",
   "publishers-unblocked": "info",
 };

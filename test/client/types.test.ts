@@ -5,9 +5,11 @@ import type {
   Consumer,
   Exchange,
   MessageStream,
+  PolicyDefinition,
   Posthorn,
   PublishReceipt,
   Queue,
+  QueueStatus,
   ReceivedMessage,
   WebSocketConstructor,
 } from "../../client/index.ts";
@@ -30,6 +32,18 @@ test("what the types promise", () => {
     }
   };
   expectTypeOf(use).parameter(0).toEqualTypeOf<Queue>();
+
+  expectTypeOf<QueueStatus["effectiveArguments"]["maxLength"]["value"]>().toEqualTypeOf<number | undefined>();
+  expectTypeOf<{
+    pattern: string;
+    appliesTo: "exchanges";
+    arguments: { maxLength: number };
+  }>().not.toExtend<PolicyDefinition>();
+  expectTypeOf<{
+    pattern: string;
+    appliesTo: "queues";
+    arguments: { maxLength: number };
+  }>().toExtend<PolicyDefinition>();
 
   // @ts-expect-error an option that does not exist
   const options: ConnectOptions = { heartbeat: 5 };

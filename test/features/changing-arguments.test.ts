@@ -122,6 +122,131 @@ describe("ackTimeout", () => {
   });
 });
 
+describe("messageTtl", () => {
+  test("counts for messages that come from then on; those that are there keep their time, also over a restart", async () => {
+    const clock = new ManualTime();
+    await withBroker(
+      async ({ raw, restart }) => {
+        let client = await raw();
+        await change(client, {});
+        await publish(client, "never");
+        await change(client, { messageTtl: 5000 });
+        await publish(client, "5 s");
+        await change(client, { messageTtl: 1000 });
+        await publish(client, "1 s");
+        await change(client, { messageTtl: 3000 });
+        await publish(client, "3 s");
+        await change(client, {});
+        await publish(client, "never, either");
+        const left = [];
+        for (let second = 1; second <= 5; second++) {
+          clock.advance(999);
+          const before = await ready(client, "q");
+          clock.advance(1);
+          left.push([before, await ready(client, "q")]);
+          if (second > 3) continue;
+          await restart();
+          client = await raw();
+        }
+        expect(left).toEqual([
+          [5, 4],
+          [4, 4],
+          [4, 3],
+          [3, 3],
+          [3, 2],
+        ]);
+        await client.must("queue.consume", { queue: "q" });
+        expect(texts(await client.deliveries(1, 2))).toEqual(["never", "never, either"]);
+      },
+      { clock, onDisk: true },
+    );
+  });
+
+  test("of a policy is exact over a restart, whatever is there already", async () => {
+    const clock = new ManualTime();
+    await withBroker(
+      async ({ raw, restart }) => {
+        let client = await raw();
+        const policy = { policy: "p", pattern: "q", appliesTo: "queues" };
+        await client.must("queue.declare", { queue: "q", arguments: { messageTtl: 5000 } });
+        await publish(client, "5 s");
+        await client.must("policy.set", { ...policy, arguments: { messageTtl: 2000 } });
+        await restart();
+        client = await raw();
+        await publish(client, "2 s");
+        clock.advance(2000);
+        expect(await ready(client, "q")).toBe(1);
+        await client.must("policy.delete", { policy: "p" });
+        await publish(client, "5 s, too");
+        await restart();
+        client = await raw();
+        clock.advance(3000);
+        expect(await ready(client, "q")).toBe(1);
+        clock.advance(2000);
+        expect(await ready(client, "q")).toBe(0);
+      },
+      { clock, onDisk: true },
+    );
+  });
+});
+
+describe("expires", () => {
+  const isThere = async (client: RawClient, queue: string): Promise<boolean> =>
+    (await client.request("queue.bind", { queue, exchange: "amq.fanout" })).type === "ok";
+
+  test("begins anew when it changes, and no longer counts when it goes", async () => {
+    const clock = new ManualTime();
+    await withBroker(
+      async ({ raw }) => {
+        const client = await raw();
+        const seen = [];
+        for (const [args, ms] of [
+          [{}, 10_000],
+          [{ expires: 1000 }, 999],
+          [{ expires: 2000 }, 1999],
+          [{ expires: 500 }, 499],
+          [{}, 10_000],
+          [{ expires: 1000 }, 1000],
+        ] as const) {
+          await change(client, args);
+          clock.advance(ms);
+          seen.push(await isThere(client, "q"));
+        }
+        expect(seen).toEqual([true, true, true, true, true, false]);
+      },
+      { clock },
+    );
+  });
+
+  test("of a policy counts from when it is set, and for queues that are declared later or were there before a restart", async () => {
+    const clock = new ManualTime();
+    await withBroker(
+      async ({ raw, restart }) => {
+        let client = await raw();
+        await client.must("queue.declare", { queue: "a" });
+        clock.advance(5000);
+        await client.must("policy.set", {
+          policy: "p",
+          pattern: "*",
+          appliesTo: "queues",
+          arguments: { expires: 1000 },
+        });
+        clock.advance(500);
+        await client.must("queue.declare", { queue: "b" });
+        clock.advance(500);
+        expect([await isThere(client, "a"), await isThere(client, "b")]).toEqual([false, true]);
+        await restart();
+        client = await raw();
+        clock.advance(999);
+        expect(await isThere(client, "b")).toBe(true);
+        clock.advance(1);
+        expect(await isThere(client, "b")).toBe(false);
+      },
+      { clock, onDisk: true },
+    );
+  });
+});
+
 describe("prefetchBytes", () => {
   test("holds for consumers that start from then on", () =>
     withBroker(async ({ raw }) => {

@@ -22,6 +22,8 @@ export class MessageGroup {
   /** Where it stands in line. Places that it had before count no more. */
   place: Place | undefined;
   readonly #waiting = new ReturnedEntries();
+  /** Those among `#waiting` that are done with. They are passed over. */
+  #gone = 0;
   /** Messages that have gone out and come back, and are not done yet. */
   readonly #back = new Set<Entry>();
 
@@ -31,7 +33,7 @@ export class MessageGroup {
   }
 
   get isDone(): boolean {
-    return this.unsettled === 0 && this.#waiting.length === 0;
+    return this.unsettled === 0 && !this.#isWaiting;
   }
 
   /**
@@ -39,7 +41,7 @@ export class MessageGroup {
    * before it is settled itself.
    */
   canDeliver(maxUnsettled: number): boolean {
-    if (this.#waiting.length === 0) return false;
+    if (!this.#isWaiting) return false;
     return this.unsettled === 0 || (this.unsettled < maxUnsettled && this.#back.size === 0);
   }
 
@@ -54,7 +56,11 @@ export class MessageGroup {
 
   /** Removes the first that waits; there must be one. */
   take(): Entry {
-    return this.#waiting.takeLowest() as Entry;
+    for (;;) {
+      const entry = this.#waiting.takeLowest()!;
+      if (entry.state !== "done") return entry;
+      this.#gone--;
+    }
   }
 
   /** The message is done with. */
@@ -63,20 +69,33 @@ export class MessageGroup {
   }
 
   /** Those that wait, in no order. */
-  entries(): Iterable<Entry> {
-    return this.#waiting;
+  *entries(): Iterable<Entry> {
+    for (const entry of this.#waiting) if (isWaiting(entry)) yield entry;
   }
 
   /** One that waits is done with. */
   remove(entry: Entry): void {
-    for (const other of this.#waiting.takeAll()) if (other !== entry) this.#waiting.add(other);
+    entry.state = "done";
     this.#back.delete(entry);
+    this.#gone++;
+    if (2 * this.#gone < this.#waiting.length) return;
+    this.#waiting.keep(isWaiting);
+    this.#gone = 0;
   }
 
   /** Removes and returns all that wait, in no order. */
   clear(): Entry[] {
-    const entries = this.#waiting.takeAll();
+    const entries = this.#waiting.takeAll().filter(isWaiting);
+    this.#gone = 0;
     for (const entry of entries) this.#back.delete(entry);
     return entries;
   }
+
+  get #isWaiting(): boolean {
+    return this.#waiting.length > this.#gone;
+  }
+}
+
+function isWaiting({ state }: Entry): boolean {
+  return state !== "done";
 }

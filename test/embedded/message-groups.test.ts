@@ -7,6 +7,7 @@ import { MessageGroups } from "../../server/embedded/message-groups.ts";
 
 /** An entry as far as groups look at it; its group key is its routing key, or none. */
 interface Item {
+  state?: "done";
   readonly seq: number;
   readonly key: string | undefined;
   readonly envelope: Uint8Array;
@@ -137,6 +138,24 @@ test("groups that are done are forgotten", () => {
   expect(world.memory.usedBytes).toBe(0);
 });
 
+test("messages that are done with before their turn are passed over", () => {
+  const world = new World(["a", "a", "a", "a", "a"]);
+  world.take();
+  world.groups.fill();
+  const waiting = [...world.groups.entries()] as unknown as Item[];
+  for (const seq of [3, 2, 5]) {
+    const gone = waiting.find((each) => each.seq === seq) as unknown as Entry;
+    expect(world.groups.holds(gone)).toBe(true);
+    world.groups.remove(gone);
+  }
+  expect(([...world.groups.entries()] as unknown as Item[]).map(({ seq }) => seq)).toEqual([4]);
+  expect([world.groups.waiting, world.memory.usedBytes]).toEqual([1, 100]);
+  world.settle(1, "finish");
+  expect(world.takeAll()).toEqual([4]);
+  world.settle(4, "finish");
+  expect([world.groups.size, world.memory.usedBytes]).toEqual([0, 0]);
+});
+
 test("clearing takes what waits, in any group, and leaves what is out", () => {
   const world = new World(["a", "a", "b", undefined, "b"]);
   world.take();
@@ -179,7 +198,7 @@ test("the number at a time can change, the key cannot", () => {
 describe("whatever happens", () => {
   const steps = fc.array(
     fc.record({
-      do: fc.constantFrom("take", "take", "take", "finish", "finish", "putBack", "undoTake"),
+      do: fc.constantFrom("take", "take", "take", "finish", "finish", "putBack", "undoTake", "remove"),
       holder: fc.nat(2),
       which: fc.double({ min: 0, max: 0.999, noNaN: true }),
     }),
@@ -231,6 +250,14 @@ describe("whatever happens", () => {
               if (seq !== undefined) {
                 check(seq, by);
                 waiting.set(seq, world.settle(seq, "undoTake"));
+              }
+            } else if (what === "remove") {
+              const looked = [...world.groups.entries()];
+              const gone = looked[Math.floor(which * looked.length)];
+              if (gone !== undefined) {
+                world.groups.remove(gone);
+                back.delete(gone as unknown as Item);
+                waiting.delete(gone.seq);
               }
             } else settle(which, what as "finish" | "putBack");
             expect(world.groups.waiting + world.ready.length).toBe(waiting.size);

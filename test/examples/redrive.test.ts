@@ -1,16 +1,10 @@
-import { execFile } from "node:child_process";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { expect, test } from "vitest";
-
-const repository = fileURLToPath(new URL("../..", import.meta.url));
+import { runExample } from "./run-example.ts";
 
 test("the redrive example pays in the end what failed, but for what was deleted", {
   timeout: 60_000,
 }, async () => {
-  const args = ["--import", "tsx", "examples/redrive/main.ts"];
-  const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: repository });
-  expect(stdout.trimEnd().split("\n")).toEqual([
+  expect(await runExample("redrive")).toEqual([
     "A day's payments:",
     "  order 1 is paid in EUR",
     "  order 3 is paid in USD",

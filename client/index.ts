@@ -23,6 +23,7 @@ export type { Policies, Policy, PolicyDefinition } from "./policies.ts";
 export type { Posthorn } from "./posthorn.ts";
 export type { PublishReceipt } from "./publish.ts";
 export type { PublishOptions } from "./publish-encoder.ts";
+export type { PublishRetryOptions } from "./publish-retry.ts";
 export type { Queue, QueueCounts, QueueDeclaration, QueueStatus } from "./queue.ts";
 export type { QueueArguments } from "./queue-arguments.ts";
 export type { RedriveCount, RedriveOptions, RedriveProgress, RedriveReport } from "./redrive.ts";

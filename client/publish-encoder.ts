@@ -4,6 +4,7 @@ import { PosthornError } from "../protocol/errors.ts";
 import type { Reply } from "../protocol/frames.ts";
 import type { MessageProperties } from "../protocol/message.ts";
 import { type Body, contentTypeOf, encodeBody } from "./body.ts";
+import type { PublishRetryOptions } from "./publish-retry.ts";
 
 export interface PublishOptions extends Partial<Omit<MessageProperties, "timestamp">> {
   /** Milliseconds since 1970, or a date. */
@@ -16,6 +17,18 @@ export interface PublishOptions extends Partial<Omit<MessageProperties, "timesta
    * Default true.
    */
   readonly confirm?: boolean;
+  /**
+   * Tries again what the broker refuses for a reason that may pass: `queue-full`, `internal-error`, and with `whenBlocked: "reject"`
+   * also `disk-full` and `memory-high`. The wait between two attempts grows, up to `maxDelayMs`; `signal` ends it. If the last
+   * attempt is refused, `publish` rejects with that refusal.
+   *
+   * **Order**: what is published meanwhile goes ahead of what waits to be tried again; who needs the order awaits each publish before the next.
+   * Waiting publishes count as under way (`maxUnconfirmed`). A message for several queues of which one is full is in the others
+   * already, and comes there again with each attempt.
+   *
+   * Needs a confirm. Default `false`: not at all; `{}`: with the defaults.
+   */
+  readonly retry?: PublishRetryOptions | false;
   /** Stops waiting. If the message has been sent already, the broker may have it. */
   readonly signal?: AbortSignal;
 }

@@ -1,5 +1,6 @@
 import type { PosthornError } from "../protocol/errors.ts";
 import type { Batch } from "./outbox.ts";
+import type { PublishRetry } from "./publish-retry.ts";
 import type { ReturnedError } from "./returned-error.ts";
 
 /** What is known of a message once `publish` has resolved. */
@@ -12,6 +13,7 @@ export interface PublishReceipt {
 export interface Publish {
   readonly flags: number;
   readonly size: number;
+  readonly retry: PublishRetry | undefined;
   /** 0 until it is sent, and again if it was refused and will be sent once more. */
   number: number;
   /** Its envelope lies in a batch that was sent, or, if it never was, in bytes of its own. */

@@ -9,9 +9,11 @@ import type { PublishSettings } from "./options.ts";
 import type { Batch } from "./outbox.ts";
 import type { Publish, PublishReceipt } from "./publish.ts";
 import { fitsFrame, noOptions, PublishEncoder, type PublishOptions, tooLarge } from "./publish-encoder.ts";
+import { PublishRetry, type PublishRetryOptions } from "./publish-retry.ts";
 import { ReturnedError } from "./returned-error.ts";
 import type { Runtime } from "./runtime.ts";
 import type { Session } from "./session.ts";
+import { SleepingPublishes } from "./sleeping-publishes.ts";
 import { Unconfirmed } from "./unconfirmed.ts";
 
 const confirmedReceipt: PublishReceipt = Object.freeze({ confirmed: true });
@@ -31,8 +33,9 @@ export class Publisher {
   readonly #runtime: Runtime;
   readonly #events: Events;
   readonly #unconfirmed = new Unconfirmed();
-  /** What was refused for want of room; to be sent again, before what waits. Counts as waiting. */
+  /** What was refused; to be sent again now, before what waits. Counts as waiting. */
   readonly #refused = new Fifo<Publish>();
+  readonly #sleeping: SleepingPublishes;
   readonly #waiting = new Fifo<Publish>();
   readonly #readyWaiters: { resolve(): void; reject(error: PosthornError): void }[] = [];
   readonly #idleWaiters: (() => void)[] = [];
@@ -52,11 +55,12 @@ export class Publisher {
     this.#settings = settings;
     this.#runtime = runtime;
     this.#events = events;
+    this.#sleeping = new SleepingPublishes(runtime);
   }
 
   /** Messages whose fate is not known yet. */
   get pending(): number {
-    return this.#unconfirmed.count + this.#waitingCount;
+    return this.#unconfirmed.count + this.#sleeping.count + this.#waitingCount;
   }
 
   get blocked(): BlockedNotice | undefined {
@@ -73,7 +77,9 @@ export class Publisher {
     const { signal } = options;
     if (signal?.aborted) return Promise.reject(abortedError(signal));
     let envelope: Uint8Array;
+    let retry: PublishRetry | undefined;
     try {
+      if (options.retry) retry = this.#retryOf(options.retry, options);
       envelope = this.#encoder.encode(exchange, routingKey, body, options, this.#session?.welcome.limits);
     } catch (error) {
       return Promise.reject(error);
@@ -89,6 +95,7 @@ export class Publisher {
     const publish: Publish = {
       flags,
       size: envelope.length,
+      retry,
       number: 0,
       batch: noBatch,
       start: 0,
@@ -165,6 +172,7 @@ export class Publisher {
   fail(error: PosthornError): void {
     this.#failure = error;
     this.detach();
+    this.#sleeping.giveUp();
     const open = [...this.#unconfirmed.clear(), ...this.#refused.clear(), ...this.#waiting.clear()];
     for (const publish of open) publish.reject?.(error);
     this.#waitingCount = this.#waitingBytes = 0;
@@ -173,17 +181,13 @@ export class Publisher {
   }
 
   confirmed(first: number, last: number, error: PosthornError | undefined): void {
-    if (error !== undefined && this.#isTriedAgain(error)) {
-      this.#takeBack(first, last, error);
-      return;
+    if (error !== undefined) this.#refuse(first, last, error);
+    else {
+      this.#unconfirmed.settle(first, last, (publish) => {
+        if (publish.returned !== undefined) publish.reject?.(publish.returned);
+        else publish.resolve?.(confirmedReceipt);
+      });
     }
-    const told = this.#unconfirmed.settle(first, last, (publish) => {
-      if (error !== undefined) publish.reject?.(error);
-      else if (publish.returned !== undefined) publish.reject?.(publish.returned);
-      else publish.resolve?.(confirmedReceipt);
-    });
-    // Of publishes without confirm only refusals are told, and no promise waits for them.
-    if (error !== undefined && told <= last - first) this.#events.emit("error", error);
     this.#advance();
   }
 
@@ -194,24 +198,50 @@ export class Publisher {
     this.#events.emit("return", error);
   }
 
+  #refuse(first: number, last: number, error: PosthornError): void {
+    const refused = this.#unconfirmed.takeBack(first, last);
+    for (const publish of refused) {
+      // Given up by its caller.
+      if (publish.reject === undefined) continue;
+      publish.number = 0;
+      publish.returned = undefined;
+      if (this.#endsWithBlock(error)) {
+        this.#sendAgain(publish);
+        continue;
+      }
+      const delayMs = error.retry ? publish.retry?.nextDelayMs() : undefined;
+      if (delayMs === undefined) {
+        publish.done = true;
+        publish.reject(error);
+      } else this.#sleeping.add(publish, delayMs, error, this.#wake);
+    }
+    // Of publishes without confirm only refusals are told, and no promise waits for them.
+    if (refused.length <= last - first) this.#events.emit("error", error);
+  }
+
   /** Without `blocked` before it there will be no `unblocked` after it. */
-  #isTriedAgain({ code }: PosthornError): boolean {
+  #endsWithBlock({ code }: PosthornError): boolean {
     const isForWantOfRoom = code === "disk-full" || code === "memory-high";
     return isForWantOfRoom && this.#blocked !== undefined && this.#settings.whenBlocked === "wait";
   }
 
-  #takeBack(first: number, last: number, error: PosthornError): void {
-    const taken = this.#unconfirmed.takeBack(first, last);
-    for (const publish of taken) {
-      // Given up by its caller.
-      if (publish.reject === undefined) continue;
-      publish.number = 0;
-      this.#waitingCount++;
-      this.#waitingBytes += publish.size;
-      this.#refused.push(publish);
-    }
-    if (taken.length <= last - first) this.#events.emit("error", error);
+  #sendAgain(publish: Publish): void {
+    this.#waitingCount++;
+    this.#waitingBytes += publish.size;
+    this.#refused.push(publish);
+  }
+
+  readonly #wake = (publish: Publish): void => {
+    this.#sendAgain(publish);
     this.#advance();
+  };
+
+  #retryOf(retry: PublishRetryOptions, { confirm }: PublishOptions): PublishRetry {
+    if (confirm === false) {
+      const message = "The option retry needs a confirm: without one nobody knows what was refused.";
+      throw new PosthornError("invalid-argument", message, { option: "retry" });
+    }
+    return new PublishRetry(retry, () => this.#runtime.random());
   }
 
   #endBlock(): void {
@@ -222,7 +252,8 @@ export class Publisher {
 
   #windowHasRoom(publish: Publish): boolean {
     const { maxUnconfirmed, maxUnconfirmedBytes } = this.#settings;
-    const { count, bytes } = this.#unconfirmed;
+    const count = this.#unconfirmed.count + this.#sleeping.count;
+    const bytes = this.#unconfirmed.bytes + this.#sleeping.bytes;
     return count === 0 || (count < maxUnconfirmed && bytes + publish.size <= maxUnconfirmedBytes);
   }
 
@@ -239,8 +270,8 @@ export class Publisher {
     return (
       this.#target !== undefined &&
       this.#waitingCount === 0 &&
-      this.#unconfirmed.count < this.#settings.maxUnconfirmed &&
-      this.#unconfirmed.bytes < this.#settings.maxUnconfirmedBytes
+      this.#unconfirmed.count + this.#sleeping.count < this.#settings.maxUnconfirmed &&
+      this.#unconfirmed.bytes + this.#sleeping.bytes < this.#settings.maxUnconfirmedBytes
     );
   }
 
@@ -312,6 +343,11 @@ export class Publisher {
   #giveUp(publish: Publish, error: PosthornError): void {
     publish.reject?.(error);
     publish.reject = publish.resolve = undefined;
+    if (this.#sleeping.remove(publish)) {
+      publish.done = true;
+      this.#advance();
+      return;
+    }
     if (publish.number !== 0 || publish.done) return;
     publish.done = true;
     publish.batch = noBatch;

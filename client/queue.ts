@@ -44,6 +44,8 @@ export interface QueueStatus {
   readonly name: string;
   /** Messages ready for delivery. */
   readonly ready: number;
+  /** Bytes of their bodies. 0 from a broker that does not say. */
+  readonly readyBytes: number;
   /** Messages with consumers, or taken by `get`, that are not settled. */
   readonly unsettled: number;
   readonly consumers: number;
@@ -133,6 +135,7 @@ export class Queue {
     return {
       name: reply.queue,
       ready: reply.ready,
+      readyBytes: reply.readyBytes ?? 0,
       unsettled: reply.unsettled,
       consumers: reply.consumers,
       activeConsumer: reply.activeConsumer,

@@ -113,6 +113,12 @@ export const errorCatalogue = {
     false,
     "The delivery was not settled within its `ackTimeout`, and the message has gone back to its queue. Whatever else was settled with it is.",
   ),
+  "queue-full": request(
+    21,
+    506,
+    true,
+    "A queue that the message is for has as much as it may (`overflow` is `reject-publish`). Other queues may have taken it.",
+  ),
 
   "shutting-down": session(
     64,

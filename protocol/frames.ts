@@ -293,6 +293,7 @@ export const requests = {
     {
       queue: string({ description: "Name of the queue." }),
       ready: count("Messages ready for delivery."),
+      readyBytes: optional(count("Bytes of their bodies.")),
       unsettled: count("Messages with consumers, or taken by `queue.get`, that are not settled."),
       consumers: count("Consumers of the queue."),
       activeConsumer: optional(

@@ -223,6 +223,10 @@ export const controlVectors: readonly ControlVector[] = [
     "queue.status",
     ok(15, { queue: "billing", ready: 41, unsettled: 2, consumers: 1, paused: false, circuit: "half-open" }),
   ),
+  answer(
+    "queue.status",
+    ok(15, { queue: "billing", ready: 41, readyBytes: 5120, unsettled: 2, consumers: 1, paused: false }),
+  ),
   client("queue.browse: no more than it needs", { type: "queue.browse", id: 16 }),
   client("queue.browse: everything", {
     type: "queue.browse",

@@ -120,6 +120,11 @@ export class ConsumerRoster {
     return undefined;
   }
 
+  /** Whether any can take a message. */
+  get canTake(): boolean {
+    return this.#served.some(({ consumers }) => consumers.some((consumer) => consumer.canTake()));
+  }
+
   #serve(consumer: Consumer): void {
     const { priority } = consumer.options;
     const at = this.#served.findIndex((level) => level.priority <= priority);

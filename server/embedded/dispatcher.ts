@@ -7,6 +7,8 @@ import type { Queue } from "./queue.ts";
 /** Most messages and bytes that one queue hands out before the other queues have their turn. */
 const turnMessages = 256;
 const turnBytes = 256 * 1024;
+/** Most turns that a queue has in a row before what nobody has taken goes. */
+const maxUntidyTurns = 16;
 /** Most messages that all queues together hand out before input is looked at again. */
 const roundMessages = 4096;
 
@@ -27,6 +29,7 @@ export class Dispatcher {
   readonly #served: Consumer[] = [];
   /** Messages of the present round. */
   #handedOut = 0;
+  #isAtWork = false;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
@@ -40,17 +43,36 @@ export class Dispatcher {
     if (this.#awake.length === 1) this.#options.defer(() => this.#round());
   }
 
+  /**
+   * Hands out what can be handed out now, as much as one turn allows, without waiting for the end of the present turn of the
+   * event loop. Returns whether more could be.
+   */
+  serve(queue: Queue): boolean {
+    // Receivers may publish: what that calls for has to wait.
+    if (this.#isAtWork || queue.consumers.isIdle) return false;
+    this.#isAtWork = true;
+    const couldMore = this.#turn(queue);
+    this.#isAtWork = false;
+    return couldMore;
+  }
+
   #round(): void {
     const queues = this.#awake;
     this.#awake = [];
     let served = 0;
     this.#handedOut = 0;
+    this.#isAtWork = true;
     while (served < queues.length && this.#handedOut < roundMessages) {
       const queue = queues[served++]!;
       queue.isAwake = false;
-      if (this.#turn(queue)) this.wake(queue);
-      else if (queue.isUntidy) this.#tidy(queue);
+      let couldMore = this.#turn(queue);
+      // What has to go otherwise, consumers get first; a queue that is always in need of that has it done all the same.
+      for (let turns = 1; couldMore && queue.isUntidy && turns < maxUntidyTurns; turns++)
+        couldMore = this.#turn(queue);
+      if (queue.isUntidy) this.#tidy(queue);
+      if (couldMore) this.wake(queue);
     }
+    this.#isAtWork = false;
     if (served === queues.length) return;
     // Those that did not come to their turn are first in the next round.
     if (this.#awake.length === 0) this.#options.defer(() => this.#round());
@@ -105,7 +127,7 @@ export class Dispatcher {
     }
   }
 
-  /** What is left to be done when nobody can take more. */
+  /** What is left to be done when those who could take messages have had their turn. */
   #tidy(queue: Queue): void {
     try {
       queue.tidy();

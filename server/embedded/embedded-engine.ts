@@ -399,13 +399,22 @@ export class EmbeddedEngine implements Engine {
     const { envelope, bodyBytes, persistent, priority, expiration } = publication;
     const message = new Message(envelope, bodyBytes, persistent, priority);
     let isDurable = false;
+    let full = 0;
     for (let i = 0; i < queues.length; i++) {
       const queue = queues[i]!;
+      if (queue.limits !== undefined && this.#isFull(queue, bodyBytes)) {
+        full++;
+        continue;
+      }
       queue.enqueue(message, expiration);
       isDurable ||= queue.durable;
       this.#dispatcher.wake(queue);
     }
     this.#write(message);
+    if (full > 0) {
+      sink.refused(number, "queue-full", fullMessage(full, queues.length));
+      return;
+    }
     if (!publication.confirm) return;
     if (isDurable && message.persistent) this.#committer.confirm(sink, number);
     else sink.confirmed(number, number);
@@ -572,6 +581,20 @@ export class EmbeddedEngine implements Engine {
     return queue;
   }
 
+  /**
+   * Whether a queue refuses a message of this size. One that a consumer can take at once is not refused, nor do those count that one
+   * can take (SEMANTICS 46).
+   */
+  #isFull(queue: Queue, bytes: number): boolean {
+    const limits = queue.limits!;
+    let couldMore = true;
+    while (limits.refuses(bytes)) {
+      if (!couldMore) return queue.readyCount > 0 || !queue.gives || !queue.consumers.canTake;
+      couldMore = this.#dispatcher.serve(queue);
+    }
+    return false;
+  }
+
   /** Sees to it that a message is written that is to be. */
   #write(message: Message): void {
     if (message.unwritten === 0 || message.id !== 0 || message.isQueued) return;
@@ -717,6 +740,12 @@ function reading<Result>(queue: Queue, read: () => Result): Result {
       queue: queue.name,
     });
   }
+}
+
+/** Of how many queues that a message was for are full; the others have it (SEMANTICS 47). */
+function fullMessage(full: number, queues: number): string {
+  if (full === queues) return queues === 1 ? "The queue is full." : "The queues are full.";
+  return `${full} of the ${queues} queues ${full === 1 ? "is" : "are"} full; the others have the message.`;
 }
 
 /** Whether a message for these queues is among those that are refused: all of it or nothing. */

@@ -36,6 +36,8 @@ export class MessageGroups {
   #strangers: number;
   #lastTurn = 0;
   #waiting = 0;
+  #memoryBytes = 0;
+  /** Of the bodies. */
   #waitingBytes = 0;
 
   /** Nothing is handed out until so many messages that are out already are settled. */
@@ -64,6 +66,18 @@ export class MessageGroups {
     return this.#waiting;
   }
 
+  /** Bytes of their bodies. */
+  get waitingBytes(): number {
+    return this.#waitingBytes;
+  }
+
+  /** The one of them that came first. */
+  get oldest(): Entry | undefined {
+    let oldest: Entry | undefined;
+    for (const entry of this.entries()) if (oldest === undefined || entry.seq < oldest.seq) oldest = entry;
+    return oldest;
+  }
+
   /** Groups of which a message is waiting here or unsettled. */
   get size(): number {
     return this.#byKey.size;
@@ -72,7 +86,7 @@ export class MessageGroups {
   /** Looks ahead as far as may be. @throws StoreError if messages cannot be read back from disk. */
   fill(): void {
     const { lookAhead } = this.#settings;
-    while (this.#waiting < lookAhead && this.#waitingBytes < this.#memory.queueBytes) {
+    while (this.#waiting < lookAhead && this.#memoryBytes < this.#memory.queueBytes) {
       const entry = this.#ready.takeReady();
       if (entry === undefined) return;
       const group = this.#groupOf(entry);
@@ -193,9 +207,10 @@ export class MessageGroups {
     if (group.key !== undefined) this.#byKey.delete(group.key);
   }
 
-  #count({ memoryBytes }: Entry, change: 1 | -1): void {
+  #count({ memoryBytes, bytes }: Entry, change: 1 | -1): void {
     this.#waiting += change;
-    this.#waitingBytes += change * memoryBytes;
+    this.#waitingBytes += change * bytes;
+    this.#memoryBytes += change * memoryBytes;
     this.#memory.usedBytes += change * memoryBytes;
   }
 

@@ -19,6 +19,7 @@ import { type Entry, immediately } from "./entry.ts";
 import type { Binding } from "./exchange.ts";
 import type { Holder } from "./holder.ts";
 import { Lane, type LaneHost } from "./lane.ts";
+import { LengthLimits } from "./length-limits.ts";
 import type { Message } from "./message.ts";
 import { MessageGroups } from "./message-groups.ts";
 import type { Subject } from "./policies.ts";
@@ -71,10 +72,14 @@ export class Queue implements Subject {
   /** With `messageGroups`: what is next is taken off the lane by these. */
   groups: MessageGroups | undefined;
   breaker: CircuitBreaker | undefined;
+  /** How much may be ready. */
+  limits: LengthLimits | undefined;
 
   readonly #host: QueueHost;
   readonly #lane: Lane;
   #settings: QueueSettings;
+  /** Messages without an expiration are just added at the end. */
+  #isPlain = true;
   #unsettled = 0;
   /** Messages that expire unless they are taken in this turn. */
   #immediate: Entry[] = [];
@@ -99,6 +104,7 @@ export class Queue implements Subject {
     this.#lane = new Lane(id, this, host);
     this.#group();
     this.#breakCircuit();
+    this.#limit(false);
   }
 
   /** Takes over what an earlier run of the broker has written. */
@@ -147,6 +153,7 @@ export class Queue implements Subject {
     this.consumers.setSingle(settings.singleActiveConsumer);
     this.#group();
     this.#breakCircuit();
+    this.#limit(true);
     this.#host.used(this);
     this.#host.wake(this);
   }
@@ -165,6 +172,11 @@ export class Queue implements Subject {
     return this.#lane.ready.length + (this.groups?.waiting ?? 0);
   }
 
+  /** Bytes of the bodies of ready messages. */
+  get readyBytes(): number {
+    return this.#lane.ready.bytes + (this.groups?.waitingBytes ?? 0);
+  }
+
   get unsettledCount(): number {
     return this.#unsettled;
   }
@@ -178,6 +190,7 @@ export class Queue implements Subject {
     return {
       name: this.name,
       ready: this.readyCount,
+      readyBytes: this.readyBytes,
       unsettled: this.#unsettled,
       consumers: this.consumers.size,
       activeConsumer: this.consumers.active?.options.consumerTag,
@@ -200,9 +213,12 @@ export class Queue implements Subject {
 
   /** Adds a message at the end. `expiration`: milliseconds, -1 if it has none of its own. */
   enqueue(message: Message, expiration: number): void {
+    if (expiration < 0 && this.#isPlain) {
+      this.#lane.append(message, 0, undefined);
+      return;
+    }
     const { messageTtl } = this.#settings;
-    if (expiration < 0 && messageTtl === Number.POSITIVE_INFINITY) this.#lane.append(message, 0, undefined);
-    else this.#add(message, expiration < 0 ? messageTtl : Math.min(expiration, messageTtl), undefined);
+    this.#add(message, expiration < 0 ? messageTtl : Math.min(expiration, messageTtl), undefined);
   }
 
   /** Adds a message at the end that died elsewhere, or here. Its own expiration no longer counts (SEMANTICS 45). */
@@ -289,6 +305,20 @@ export class Queue implements Subject {
     for (const entry of this.#immediate.splice(0)) {
       if (entry.state === "ready") this.#expired(entry.lane.withdrawThis(entry));
     }
+    if (this.limits === undefined || this.damage !== undefined) return;
+    this.limits.tidy();
+    if (this.limits.areUntidy) this.isUntidy = true;
+  }
+
+  /** Takes away the oldest ready message. @throws StoreError if it cannot be read back from disk. */
+  takeLeastWanted(): Entry | undefined {
+    const looked = this.groups?.oldest;
+    return looked === undefined ? this.#lane.take() : looked.lane.withdrawThis(looked);
+  }
+
+  /** A message that is no longer ready, nor with a consumer, was too much. */
+  exceeded(entry: Entry): void {
+    this.#host.deadLetters.move(entry, "max-length");
   }
 
   /** Deletes every ready message, readable or not, and says how many there were. */
@@ -318,9 +348,23 @@ export class Queue implements Subject {
 
   #add(message: Message, ttlMs: number, history: Uint8Array | undefined): void {
     const entry = this.#lane.append(message, this.#expiresAt(ttlMs), history);
-    if (entry.expiresAt !== immediately) return;
-    this.#immediate.push(entry);
-    this.isUntidy = true;
+    if (entry.expiresAt === immediately) {
+      this.#immediate.push(entry);
+      this.isUntidy = true;
+    }
+    if (this.limits?.areExceeded) {
+      this.limits.noteSurplus(entry);
+      this.isUntidy = true;
+    }
+  }
+
+  #limit(isChange: boolean): void {
+    const { maxLength, maxBytes, messageTtl } = this.#settings;
+    const isLimited = Math.min(maxLength, maxBytes) < Number.POSITIVE_INFINITY;
+    this.#isPlain = !isLimited && messageTtl === Number.POSITIVE_INFINITY;
+    if (isLimited && this.limits?.goesBy(this.#settings)) return;
+    this.limits = isLimited ? new LengthLimits(this, this.#settings, isChange) : undefined;
+    if (this.limits?.areExceeded) this.isUntidy = true;
   }
 
   #expiresAt(ttlMs: number): number {

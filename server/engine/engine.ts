@@ -259,6 +259,8 @@ export type CircuitState = "closed" | "open" | "half-open";
 export interface QueueReport {
   readonly name: string;
   readonly ready: number;
+  /** Of the bodies of those that are ready. */
+  readonly readyBytes: number;
   /** Handed out, by whatever means, and not settled. */
   readonly unsettled: number;
   readonly consumers: number;
@@ -382,6 +384,7 @@ export interface PublishSink {
    * settled there already. Ranges may come in any order.
    */
   confirmed(first: number, last: number): void;
+  /** Nothing of it is kept; with `queue-full`, by those queues that are full. */
   refused(number: number, code: ErrorCode, message: string): void;
   /** A mandatory message without a route. Its `confirmed` follows. */
   returned(number: number, envelope: Uint8Array): void;

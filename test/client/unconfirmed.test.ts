@@ -7,6 +7,7 @@ function publish(number: number, size = 1): Publish {
   return {
     flags: 0,
     size,
+    retry: undefined,
     number,
     batch: { bytes: new Uint8Array(0) },
     start: 0,

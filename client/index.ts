@@ -3,6 +3,13 @@ export type { Death, DeathReason, NackReason } from "../protocol/delivery-histor
 export { type ErrorCode, type ErrorDetails, PosthornError } from "../protocol/errors.ts";
 export type { Headers, HeaderValue } from "../protocol/header-value.ts";
 export type { MessageProperties } from "../protocol/message.ts";
+export type {
+  BindingOutcome,
+  ExplainedAlternate,
+  ExplainedBinding,
+  ExplainedExchange,
+  RouteExplanation,
+} from "../protocol/route-explanation.ts";
 export type { BindOptions } from "./binding.ts";
 export type { Body } from "./body.ts";
 export type { BrowseOptions, BrowsePage, BrowsePageOptions } from "./browse.ts";
@@ -14,6 +21,7 @@ export type { EnvelopeView } from "./envelope-view.ts";
 export type { BlockedNotice, ConnectionState, GoawayNotice, PosthornEvents, StateChange } from "./events.ts";
 export type { Exchange, ExchangeDeclaration, ExchangeStatus, ExchangeType } from "./exchange.ts";
 export type { ExchangeArguments, HashOn } from "./exchange-arguments.ts";
+export type { ExplainOptions } from "./explain.ts";
 export type { NackReasonLike, ReceivedMessage, RequeueOptions } from "./message.ts";
 export type { MessageFilter } from "./message-filter.ts";
 export type { MessageStream, StreamOptions } from "./message-stream.ts";

@@ -1,7 +1,9 @@
 /// <reference lib="esnext.disposable" preserve="true" />
+import type { RouteExplanation } from "../protocol/route-explanation.ts";
 import type { Connection } from "./connection.ts";
 import type { BlockedNotice, ConnectionState, PosthornEvents } from "./events.ts";
-import { Exchange } from "./exchange.ts";
+import { Exchange, nameOf } from "./exchange.ts";
+import { type ExplainOptions, explainContent } from "./explain.ts";
 import { Policies } from "./policies.ts";
 import { Queue } from "./queue.ts";
 import { QueueName } from "./queue-name.ts";
@@ -38,6 +40,23 @@ export class Posthorn {
   /** A handle of a queue; no queue is created. Without a name, the broker makes one up when it is declared. */
   queue(name = ""): Queue {
     return new Queue(this.#connection, new QueueName(name));
+  }
+
+  /**
+   * Says where a message would go, and why, without publishing it: which bindings match and which do not, behind other exchanges
+   * and alternates too, and which queues would get it.
+   * @throws PosthornError `not-found` if there is no such exchange, `invalid-argument`, …
+   */
+  async explain(
+    exchange: Exchange | string,
+    routingKey: string,
+    options: ExplainOptions = {},
+  ): Promise<RouteExplanation> {
+    const content = explainContent(nameOf(exchange), routingKey, options);
+    const control = { signal: options.signal, repeatable: true };
+    const answer = await this.#connection.request("route.explain", content, control);
+    const { queues, queueCount, byChance, truncated, route } = answer;
+    return { queues, queueCount, byChance, truncated, route };
   }
 
   /** Listens to an event; returns how to stop. */

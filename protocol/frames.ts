@@ -5,14 +5,16 @@ import { count, errorCode, flag, id, maxInteger, name, number, table } from "./f
 import { messageFrameCodes, type Outcome } from "./frame-codes.ts";
 import type { Headers } from "./header-value.ts";
 import type { Message, MessageProperties } from "./message.ts";
-import { historyFields, nackReason } from "./message-fields.ts";
+import { historyFields, jsonProperties, nackReason } from "./message-fields.ts";
 import { browsedMessage, messageFilter, messagePosition, redriveCount } from "./message-management.ts";
+import type { ExplainedExchange } from "./route-explanation.ts";
 import {
   boolean,
   type Fields,
   type Infer,
   type InferFields,
   integer,
+  json,
   list,
   map,
   object,
@@ -418,6 +420,34 @@ export const requests = {
     },
     {},
   ),
+  "route.explain": request(
+    "Says where a message would go, and why, without publishing it: which bindings match and which do not, behind other exchanges and alternates too.",
+    {
+      exchange: name("Name of the exchange. Empty for the default exchange. It may be internal."),
+      routingKey: name("Routing key."),
+      properties: optional(object(jsonProperties, "As in `publish`.")),
+      limit: optional(
+        integer({
+          minimum: 1,
+          maximum: 1000,
+          description: "Most bindings shown and queues named. Default 100.",
+        }),
+      ),
+    },
+    {
+      queues: list(
+        string({ description: "Name of a queue." }),
+        "Names of the queues that would get it, those first that would get it for certain.",
+      ),
+      queueCount: count("How many there are."),
+      byChance: list(
+        string({ description: "Name of a queue." }),
+        "Those of `queues` that only may get it: a `random` exchange on the way would draw.",
+      ),
+      truncated: boolean("There is more than this answer shows."),
+      route: json<ExplainedExchange>('The exchange, and what lies behind it. See "Explanations".'),
+    },
+  ),
   "queue.get": request(
     "Takes one message off a queue. It arrives in a `deliver` frame of consumer 0, before the `ok`.",
     {
@@ -692,7 +722,6 @@ export const reservedFrameTypes: ReadonlySet<string> = new Set([
   "session.resume",
   "session.refresh",
   "consumer.update",
-  "route.explain",
 ]);
 
 export type RequestType = keyof typeof requests;

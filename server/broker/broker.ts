@@ -135,6 +135,27 @@ export class Broker {
     };
   }
 
+  /** @throws PosthornError `not-found`, `invalid-argument`, … */
+  async explainRoute({
+    exchange,
+    routingKey,
+    properties = {},
+    limit = defaultExplained,
+  }: Asked<"route.explain">): Promise<Reply<"route.explain">> {
+    assertRoutingKey(routingKey);
+    const headers = this.#tableFrom("headers", properties.headers);
+    const problem = copyKeysProblem(headers);
+    if (problem !== undefined) throw new PosthornError("invalid-argument", problem, { field: "properties" });
+    const message = {
+      exchange,
+      routingKey,
+      copyKeys: copyKeysOf(headers),
+      headers: () => headers,
+      property: (name: TextProperty) => properties[name],
+    };
+    return this.#engine.explainRoute(message, limit);
+  }
+
   async bindExchange(visitor: Visitor, asked: Asked<"exchange.bind">): Promise<Reply<"exchange.bind">> {
     const binding = this.#exchangeBinding(asked);
     assertRoutingKey(binding.routingKey);
@@ -466,16 +487,20 @@ export class Broker {
 
   /** @throws PosthornError `invalid-frame`, `limit-exceeded` */
   #argumentsFrom(json: { readonly [name: string]: unknown } | undefined): Headers {
-    if (json === undefined) return {};
-    const args = headersFromJson(json);
     // They are kept for as long as what they belong to.
+    return this.#tableFrom("arguments", json);
+  }
+
+  #tableFrom(what: "arguments" | "headers", json: { readonly [name: string]: unknown } | undefined): Headers {
+    if (json === undefined) return {};
+    const fields = headersFromJson(json);
     const { maxHeaderBytes } = this.#limits;
     const table = new ByteWriter();
-    writeTable(table, args);
-    if (table.length <= maxHeaderBytes) return args;
+    writeTable(table, fields);
+    if (table.length <= maxHeaderBytes) return fields;
     throw new PosthornError(
       "limit-exceeded",
-      `The arguments have ${table.length} bytes; the limit is ${maxHeaderBytes}.`,
+      `The ${what} have ${table.length} bytes; the limit is ${maxHeaderBytes}.`,
       {
         limit: "maxHeaderBytes",
         maximum: maxHeaderBytes,
@@ -495,6 +520,8 @@ export class Broker {
 
 const checkedProperties = envelopeFlags.userId | envelopeFlags.headers;
 
+/** How many bindings and queues an explanation shows if nobody says. */
+const defaultExplained = 100;
 const noKeys: readonly string[] = [];
 
 /** Shows an envelope's head as the engine wants it. One object, used for every message. */

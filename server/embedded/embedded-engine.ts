@@ -1,5 +1,6 @@
 import type { SettleDetail } from "../../protocol/delivery-history.ts";
 import { PosthornError } from "../../protocol/errors.ts";
+import type { RouteExplanation } from "../../protocol/route-explanation.ts";
 import type {
   Blocked,
   BrowseOptions,
@@ -27,6 +28,7 @@ import type {
   QueueStatus,
   RedriveOptions,
   RedriveResult,
+  RoutingFacts,
   SettleOutcome,
   SubscribeOptions,
   Subscription,
@@ -51,6 +53,7 @@ import type { Queue, QueueHost } from "./queue.ts";
 import { entryAt } from "./queue-positions.ts";
 import type { MemoryBudget } from "./ready-list.ts";
 import { redrive } from "./redriving.ts";
+import { explainDefaultExchange, explainRoute } from "./route-explainer.ts";
 import { Routes } from "./routes.ts";
 import {
   type DroppedRange,
@@ -134,6 +137,7 @@ export class EmbeddedEngine implements Engine {
     "policies",
     "consistent-hash-exchange",
     "random-exchange",
+    "explain",
     "exclusive-consumer",
     "pull",
     "browse",
@@ -370,6 +374,11 @@ export class EmbeddedEngine implements Engine {
 
   async unbindQueue(binding: QueueBinding, owner: Owner): Promise<void> {
     await this.#apply(this.#topology.unbindQueue(binding, owner));
+  }
+
+  async explainRoute(message: RoutingFacts, limit: number): Promise<RouteExplanation> {
+    if (message.exchange === "") return explainDefaultExchange(message, this.#topology.queues, limit);
+    return explainRoute(this.#topology.exchange(message.exchange), message, this.#topology, limit);
   }
 
   async bindExchange(binding: ExchangeBinding): Promise<void> {

@@ -151,6 +151,18 @@ export class Exchange implements Subject {
     this.#changed(destination, -1);
   }
 
+  get destinationCount(): number {
+    return this.#outgoing.size;
+  }
+
+  destinations(): Iterable<Destination> {
+    return this.#outgoing.keys();
+  }
+
+  bindingsTo(destination: Destination): Iterable<Binding> {
+    return this.#outgoing.get(destination)?.values() ?? [];
+  }
+
   /** The bindings that lead from here. */
   outgoing(): Binding[] {
     return [...this.#outgoing.values()].flatMap((bindings) => [...bindings.values()]);

@@ -4,6 +4,7 @@ import type { TextProperty } from "../../protocol/envelope.ts";
 import type { ErrorCode } from "../../protocol/errors.ts";
 import type { GroupBy } from "../../protocol/group-key.ts";
 import type { Headers, HeaderValue } from "../../protocol/header-value.ts";
+import type { RouteExplanation } from "../../protocol/route-explanation.ts";
 
 /**
  * The seam between the doors (WebSocket sessions, later AMQP and HTTP) and whatever holds the queues.
@@ -75,6 +76,11 @@ export interface Engine {
   unbindQueue(binding: QueueBinding, owner: Owner): Promise<void>;
   bindExchange(binding: ExchangeBinding): Promise<void>;
   unbindExchange(binding: ExchangeBinding): Promise<void>;
+  /**
+   * Says where a message would go and why, and does nothing. `message` is read during the call only. Rejects with `not-found` if there
+   * is no such exchange; one that is internal is explained like any other.
+   */
+  explainRoute(message: RoutingFacts, limit: number): Promise<RouteExplanation>;
 
   /**
    * Routes a message. `publication` is read during the call only; its envelope's bytes are kept and must not change
@@ -146,6 +152,7 @@ export type EngineFeature =
   | "policies"
   | "consistent-hash-exchange"
   | "random-exchange"
+  | "explain"
   | "exclusive-consumer"
   | "pull"
   | "browse"
@@ -354,16 +361,24 @@ export interface RedriveCount {
   readonly messages: number;
 }
 
-/** A message on its way in. The object may be used again for the next one: read it during the call only. */
-export interface Publication {
-  readonly number: number;
-  readonly mandatory: boolean;
-  /** `false`: `confirmed` need not be called. */
-  readonly confirm: boolean;
+/** What messages are routed by. */
+export interface RoutingFacts {
   readonly exchange: string;
   readonly routingKey: string;
   /** Further routing keys, by which the message is routed as by the first. Mostly none. */
   readonly copyKeys: readonly string[];
+  /** Decodes the headers; a function of its own, not a method. */
+  readonly headers: () => Headers;
+  /** A property that is a text; `undefined` if the message has none. */
+  property(name: TextProperty): string | undefined;
+}
+
+/** A message on its way in. The object may be used again for the next one: read it during the call only. */
+export interface Publication extends RoutingFacts {
+  readonly number: number;
+  readonly mandatory: boolean;
+  /** `false`: `confirmed` need not be called. */
+  readonly confirm: boolean;
   readonly persistent: boolean;
   readonly priority: number;
   /** Milliseconds that the message may wait; -1: any time. */
@@ -371,10 +386,6 @@ export interface Publication {
   readonly envelope: Uint8Array;
   /** How much of the envelope is the body. */
   readonly bodyBytes: number;
-  /** Decodes the headers; a function of its own, not a method. */
-  readonly headers: () => Headers;
-  /** A property that is a text; `undefined` if the message has none. */
-  property(name: TextProperty): string | undefined;
 }
 
 /** Where the outcomes of one publisher's messages go. */

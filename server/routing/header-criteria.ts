@@ -27,6 +27,20 @@ export class HeaderCriteria {
     }
     return !this.#any;
   }
+
+  /** Why it accepts these headers or does not, as a sentence. */
+  reason(headers: Headers): string {
+    if (this.#criteria.length === 0) return "The binding asks for no header.";
+    const decisive = this.#criteria.find(([name, value]) => satisfies(headers, name, value) === this.#any);
+    if (decisive === undefined)
+      return this.#any ? "No header is as the binding asks." : "All headers are as the binding asks.";
+    const [name] = decisive;
+    const quoted = JSON.stringify(name);
+    if (this.#any) return `The header ${quoted} is as the binding asks.`;
+    return Object.hasOwn(headers, name)
+      ? `The header ${quoted} has another value.`
+      : `The header ${quoted} is missing.`;
+  }
 }
 
 /** Says what is wrong with the `x-match` of these arguments; undefined if nothing is. */

@@ -41,6 +41,12 @@ export function patternMatches(pattern: string, key: string, keyAt: number): boo
   return true;
 }
 
+/** Whether a whole binding key matches a whole routing key. The empty text has no words here, as a key. */
+export function keyMatches(bindingKey: string, routingKey: string): boolean {
+  if (bindingKey === "") return routingKey === "";
+  return patternMatches(bindingKey, routingKey, routingKey === "" ? 1 : 0);
+}
+
 /** Where the word that begins at `start` ends: at a dot, or at the end of the text. */
 export function wordEnd(text: string, start: number): number {
   const dot = text.indexOf(".", start);

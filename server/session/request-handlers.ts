@@ -29,6 +29,10 @@ export const requestHandlers: { readonly [T in HandledRequest]: Handler<T> } = {
     return { reply: await broker.exchangeStatus(frame) };
   },
 
+  async "route.explain"({ broker }, frame) {
+    return { reply: await broker.explainRoute(frame) };
+  },
+
   async "exchange.bind"({ broker, visitor }, frame) {
     return { reply: await broker.bindExchange(visitor, frame) };
   },

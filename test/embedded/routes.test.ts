@@ -1,6 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Headers } from "../../protocol/header-value.ts";
+import type { ExplainedExchange } from "../../protocol/route-explanation.ts";
+import { explainRoute } from "../../server/embedded/route-explainer.ts";
 import { Routes } from "../../server/embedded/routes.ts";
 import { Topology } from "../../server/embedded/topology.ts";
 import { messageOf } from "../routing/facts.ts";
@@ -73,6 +75,11 @@ class Compared {
       expect(found.map(({ name }) => name).toSorted()).toEqual([...expected.queues].toSorted());
       expect(this.missed.length).toBe(expected.missed);
     }
+    const message = messageOf(key, headers);
+    const explained = explainRoute(this.topology.exchange(from), message, this.topology, 1_000);
+    expect(explained.queues.toSorted()).toEqual([...expected.queues].toSorted());
+    expect(alternatesMissing(explained.route)).toBe(expected.missed);
+    expect(explained).toMatchObject({ queueCount: expected.queues.size, byChance: [], truncated: false });
   }
 
   #call({ source, kind, destination, key }: ModelBinding, action: "bind" | "unbind"): void {
@@ -81,6 +88,14 @@ class Compared {
     if (kind === "exchange") this.topology[`${action}Exchange`]({ source, destination, ...terms });
     else this.topology[`${action}Queue`]({ exchange: source, queue: destination, ...terms }, by);
   }
+}
+
+function alternatesMissing({ bindings, alternate }: ExplainedExchange): number {
+  const nexts = [...bindings, ...(alternate === undefined ? [] : [alternate])].flatMap(
+    ({ next }) => next ?? [],
+  );
+  const here = alternate?.outcome === "missing" ? 1 : 0;
+  return nexts.reduce((sum, next) => sum + alternatesMissing(next), here);
 }
 
 const exchangeNames = ["e1", "e2", "e3", "e4", "e5"];

@@ -122,6 +122,71 @@ describe("ackTimeout", () => {
   });
 });
 
+describe("maxLength and maxBytes", () => {
+  const policy = { policy: "p", pattern: "q", appliesTo: "queues" };
+  const set = (client: RawClient, args: object) => client.must("policy.set", { ...policy, arguments: args });
+
+  async function taken(client: RawClient, queue: string): Promise<unknown[]> {
+    const before = client.of("deliver").length;
+    while ((await client.must("queue.get", { queue, noAck: true })).delivered === 1);
+    return texts(client.of("deliver").slice(before));
+  }
+
+  test("that a policy lowers make the oldest go at once, to where dead letters go by then", () =>
+    withBroker(async ({ raw }) => {
+      const client = await raw();
+      for (const queue of ["q", "dead"]) await client.must("queue.declare", { queue });
+      await publish(client, "1", "2", "3", "4", "5");
+      await set(client, { maxLength: 3, deadLetterQueue: "dead" });
+      await expect.poll(() => ready(client, "dead")).toBe(2);
+      await set(client, { maxBytes: 2, deadLetterQueue: "dead" });
+      await expect.poll(() => ready(client, "dead")).toBe(3);
+      await client.must("policy.delete", { policy: "p" });
+      await publish(client, "6", "7", "8");
+      expect(await taken(client, "q")).toEqual(["4", "5", "6", "7", "8"]);
+      expect(await taken(client, "dead")).toEqual(["1", "2", "3"]);
+    }));
+
+  test("of declaration and policy: the lower holds, and what gives way is what the declaration says", () =>
+    withBroker(async ({ raw }) => {
+      const client = await raw();
+      const declared = { maxLength: 2, overflow: "reject-publish" };
+      await client.must("queue.declare", { queue: "q", arguments: declared });
+      const accepted = async (count: number): Promise<unknown[]> => {
+        const fates = [];
+        for (let i = 0; i < count; i++) fates.push((await client.confirmed({ routingKey: "q" })).code);
+        return fates;
+      };
+      await set(client, { maxLength: 3, overflow: "drop-head" });
+      expect(await accepted(3)).toEqual([undefined, undefined, "queue-full"]);
+      await set(client, { maxLength: 1 });
+      expect([await ready(client, "q"), await accepted(1)]).toEqual([2, ["queue-full"]]);
+      await client.must("policy.delete", { policy: "p" });
+      await taken(client, "q");
+      expect(await accepted(3)).toEqual([undefined, undefined, "queue-full"]);
+    }));
+
+  test("that a policy lowers hold over a restart, with what they have made go", () =>
+    withBroker(
+      async ({ raw, restart }) => {
+        let client = await raw();
+        for (const queue of ["q", "dead"]) await client.must("queue.declare", { queue });
+        let last = 0;
+        for (let i = 1; i <= 1000; i++) last = client.publish({ routingKey: "q", text: `${i}` });
+        await client.fate(last);
+        await set(client, { maxLength: 10, deadLetterQueue: "dead" });
+        await expect.poll(() => ready(client, "dead")).toBe(990);
+        await restart();
+        client = await raw();
+        expect([await ready(client, "q"), await ready(client, "dead")]).toEqual([10, 990]);
+        await publish(client, "1001");
+        await expect.poll(() => ready(client, "dead")).toBe(991);
+        expect((await taken(client, "q"))[0]).toBe("992");
+      },
+      { onDisk: true },
+    ));
+});
+
 describe("messageTtl", () => {
   test("counts for messages that come from then on; those that are there keep their time, also over a restart", async () => {
     const clock = new ManualTime();

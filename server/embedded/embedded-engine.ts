@@ -559,6 +559,7 @@ export class EmbeddedEngine implements Engine {
 
   #puller(queue: Queue, sink: LeaseSink): PulledMessages | undefined {
     if (queue.settings.ackTimeout === Number.POSITIVE_INFINITY) return undefined;
+    queue.pullers ??= new WeakMap();
     let puller = queue.pullers.get(sink);
     if (puller === undefined) {
       puller = new PulledMessages(this.#leases(queue, undefined, sink)!);

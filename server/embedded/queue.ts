@@ -68,7 +68,7 @@ export class Queue implements Subject {
   /** Some of what is stored can only be found by looking through all of it, which a start has to do. */
   isIrregular = false;
   /** Who takes messages one by one. Used where these have to be settled in time. */
-  pullers = new WeakMap<LeaseSink, PulledMessages>();
+  pullers: WeakMap<LeaseSink, PulledMessages> | undefined;
   /** With `messageGroups`: what is next is taken off the lane by these. */
   groups: MessageGroups | undefined;
   breaker: CircuitBreaker | undefined;
@@ -147,7 +147,7 @@ export class Queue implements Subject {
     // What was due in its turn may no longer be.
     if (settings.messageTtl !== this.#settings.messageTtl) this.noteIrregular();
     // What is taken from now on has the time that holds now.
-    if (settings.ackTimeout !== this.#settings.ackTimeout) this.pullers = new WeakMap();
+    if (settings.ackTimeout !== this.#settings.ackTimeout) this.pullers = undefined;
     this.#settings = settings;
     this.hasMissedTarget = false;
     this.consumers.setSingle(settings.singleActiveConsumer);

@@ -39,31 +39,31 @@ export class DeadLetters {
    * Returns whether a queue has taken it.
    */
   move(entry: Entry, reason: DeathReason, nackReason?: NackReason): boolean {
-    const isTaken = this.#copy(entry.queue, entry.message, entry.history, reason, nackReason);
+    const { queue, message, isStored, history } = entry;
+    const isTaken = this.#copy(queue, { message, isStored, history }, reason, nackReason);
     entry.lane.end(entry);
     return isTaken;
   }
 
   /** Moves a message on that never got into the queue. Returns whether a queue has taken it. */
   divert(message: Message, from: Queue, reason: DeathReason): boolean {
-    return this.#copy(from, message, undefined, reason, undefined);
+    return this.#copy(from, { message, isStored: false, history: undefined }, reason, undefined);
   }
 
   #copy(
     from: Queue,
-    message: Message,
-    before: Uint8Array | undefined,
+    dead: Pick<Entry, "message" | "isStored" | "history">,
     reason: DeathReason,
     nackReason: NackReason | undefined,
   ): boolean {
     const target = from.settings.deadLetter;
     if (target === undefined) return false;
     const head = this.#head;
-    head.read(message.envelope);
+    head.read(dead.message.envelope);
     const copyKeys = copyKeysOf(head.headers());
     const queues = this.#queuesFor(target, from, copyKeys);
     if (queues.length === 0) return false;
-    const history = withDeath(before, {
+    const history = withDeath(dead.history, {
       queue: from.name,
       reason,
       exchange: head.exchange,
@@ -73,7 +73,7 @@ export class DeadLetters {
       ...(nackReason !== undefined && { nackReason }),
     });
     const { deaths } = readHistory(history);
-    const moved = asPublished(message, head.persistent);
+    const moved = asPublished(dead, head.persistent);
     let isTaken = false;
     for (const queue of queues) {
       if (reason !== "rejected" && isCycle({ deaths: deaths! }, queue.name)) continue;
@@ -104,11 +104,19 @@ export class DeadLetters {
   }
 }
 
-/** What was read back for a queue that is not durable says nothing about how the message was published. */
-export function asPublished(message: Message, persistent: boolean): Message {
-  if (message.persistent === persistent) return message;
+/**
+ * The message of an entry for another queue.
+ *
+ * What was read back for a queue that is not durable says nothing about how the message was published. And the message is in the store
+ * for certain only as long as the entry is: one that is in memory may have been written for another queue, and be gone from there.
+ */
+export function asPublished(
+  { message, isStored }: Pick<Entry, "message" | "isStored">,
+  persistent: boolean,
+): Message {
   const { id, envelope, bodyBytes, priority } = message;
+  if (message.persistent === persistent && (isStored || id === 0)) return message;
   const copy = new Message(envelope, bodyBytes, persistent, priority);
-  copy.id = id;
+  if (isStored) copy.id = id;
   return copy;
 }

@@ -82,6 +82,11 @@ export class Entry implements Delivery {
     return this.message.persistent && this.lane.queue.durable;
   }
 
+  /** Its message is in the store, at least until the next commit. */
+  get isStored(): boolean {
+    return this.storage === "written";
+  }
+
   get flags(): number {
     return this.durable ? 0 : entryFlags.transient;
   }

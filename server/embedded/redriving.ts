@@ -38,7 +38,7 @@ export function redrive(source: Queue, options: RedriveOptions, host: RedriveHos
     if (isMissing) continue;
     if (!dryRun) {
       head.read(entry.envelope);
-      const message = asPublished(entry.message, head.persistent);
+      const message = asPublished(entry, head.persistent);
       if (mode === "move") source.deleteReady(entry);
       if (entry.history === undefined) target.enqueue(message, head.expiration);
       else target.addDeadLetter(message, entry.history);

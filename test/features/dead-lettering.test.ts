@@ -268,6 +268,27 @@ test("purging or deleting a queue dead-letters nothing, nor does settling what i
     expect((await failed.check()).messageCount).toBe(0);
   }));
 
+test("a message that goes from a durable queue through one that is not to a durable one survives a restart there", () =>
+  withBroker(
+    async ({ connect, restart }) => {
+      const posthorn = await connect();
+      const work = await posthorn.queue("work").declare({ deadLetterQueue: "retry" });
+      const retry = await posthorn.queue("retry").declare({ durable: false, deadLetterQueue: "failed" });
+      await posthorn.queue("failed").declare();
+      await work.publish("1");
+      for (const queue of [work, retry]) {
+        await rejectNext(queue);
+        // Written before the next step.
+        await posthorn.queue("other").declare();
+        await posthorn.queue("other").delete();
+      }
+      await restart();
+      const message = await got((await connect()).queue("failed"));
+      expect([message.text(), message.deaths.length]).toEqual(["1", 2]);
+    },
+    { onDisk: true },
+  ));
+
 test("thousands of messages die into a queue that pages, in order, and come back the same way", () =>
   withBroker(
     async ({ connect }) => {

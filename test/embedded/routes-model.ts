@@ -42,8 +42,14 @@ export class RoutesModel {
     this.#remove((other) => isSame(other, binding));
   }
 
-  /** The queues that a message reaches, and whether an alternate exchange was missed on the way. */
-  route(from: string, key: string, headers: Headers): { queues: Set<string>; missed: number } {
+  /** The queues that a message reaches by any of its keys, and whether an alternate exchange was missed on the way. */
+  route(
+    from: string,
+    key: string,
+    headers: Headers,
+    copyKeys: readonly string[] = [],
+  ): { queues: Set<string>; missed: number } {
+    const keys = [key, ...copyKeys];
     const queues = new Set<string>();
     const seen = new Set<string>();
     let missed = 0;
@@ -52,7 +58,7 @@ export class RoutesModel {
       seen.add(name);
       const { type, alternate } = this.exchanges.get(name)!;
       const matching = this.bindings.filter(
-        (binding) => binding.source === name && matches(type, binding.key, key, headers),
+        (binding) => binding.source === name && keys.some((one) => matches(type, binding.key, one, headers)),
       );
       for (const { kind, destination } of matching) {
         if (kind === "queue") queues.add(destination);

@@ -57,6 +57,7 @@ import { explainDefaultExchange, explainRoute } from "./route-explainer.ts";
 import { Routes } from "./routes.ts";
 import {
   type DroppedRange,
+  type QueueId,
   type RecordChange,
   type Recovered,
   type Store,
@@ -189,6 +190,7 @@ export class EmbeddedEngine implements Engine {
         options.events.onCircuitChange(queue.name, state, failed, deliveries),
       used: (queue) => this.#unusedQueues.used(queue),
       recordChanged: (queue) => this.#recordQueue(queue),
+      newLaneId: () => this.#newLaneId(),
       expired: (entry) => void this.#queueHost.deadLetters.move(entry, "expired"),
       damaged: (queue, error) => this.#damaged(queue, error),
       deadLetters: new DeadLetters({
@@ -550,6 +552,13 @@ export class EmbeddedEngine implements Engine {
     this.#recorded = this.#committer.record([queueRecord(queue)]);
   }
 
+  #newLaneId(): QueueId {
+    const records: RecordChange[] = [];
+    const id = this.#topology.takeQueueId(records);
+    if (records.length > 0) this.#recorded = this.#committer.record(records);
+    return id;
+  }
+
   #leases(queue: Queue, asked: number | undefined, sink: LeaseSink): Leases | undefined {
     const timeoutMs = asked ?? queue.settings.ackTimeout;
     if (timeoutMs === Number.POSITIVE_INFINITY) return undefined;
@@ -628,12 +637,12 @@ export class EmbeddedEngine implements Engine {
     const leftovers: DroppedRange[] = [];
     for (const [id, count] of counters) {
       const queue = queues.get(id);
-      if (queue !== undefined) queue.recover(count);
+      if (queue !== undefined) queue.recover(id, count);
       // A queue that was not to outlive the broker, but had paged.
       else leftovers.push({ queue: id, fromSeq: 0, toSeq: Number.POSITIVE_INFINITY });
     }
     const changes: RecordChange[] = [];
-    for (const queue of queues.values()) {
+    for (const queue of new Set(queues.values())) {
       const wasIrregular = queue.isIrregular;
       queue.resume();
       this.#unusedQueues.used(queue);

@@ -4,7 +4,7 @@ import { EntryWindow, type WindowContent } from "./entry-window.ts";
 import { Expiry, type ExpiryHost } from "./expiry.ts";
 import { Message } from "./message.ts";
 import type { Queue } from "./queue.ts";
-import { type MemoryBudget, ReadyList } from "./ready-list.ts";
+import { type LanesMemory, type LoadEntries, type MemoryBudget, ReadyList } from "./ready-list.ts";
 import {
   type DroppedRange,
   entryFlags,
@@ -70,13 +70,14 @@ export class Lane {
   #writtenMessages = 0;
   #writtenBytes = 0;
 
-  constructor(id: QueueId, queue: Queue, host: LaneHost) {
+  /** @param memory What all lanes of the queue keep in memory. */
+  constructor(id: QueueId, queue: Queue, host: LaneHost, memory: LanesMemory) {
     this.id = id;
     this.queue = queue;
     this.#host = host;
-    this.ready = new ReadyList(host.memory, (fromSeq, toSeq, maxEntries, maxBytes) =>
-      host.store.load(id, fromSeq, toSeq, maxEntries, maxBytes).map((loaded) => this.#fromDisk(loaded)),
-    );
+    const load = (...range: Parameters<LoadEntries>) =>
+      host.store.load(id, ...range).map((loaded) => this.#fromDisk(loaded));
+    this.ready = new ReadyList(host.memory, load, memory);
   }
 
   /** Takes over what an earlier run of the broker has written. */
@@ -304,7 +305,7 @@ export class Lane {
   /** What is in no ready list. */
   *#outside(): Iterable<Entry> {
     yield* this.unsettled;
-    yield* this.queue.groups?.entries() ?? [];
+    for (const entry of this.queue.groups?.entries() ?? []) if (entry.lane === this) yield entry;
   }
 
   #beginExpiry(): void {

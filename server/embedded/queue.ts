@@ -23,6 +23,7 @@ import { LengthLimits } from "./length-limits.ts";
 import type { Message } from "./message.ts";
 import { MessageGroups } from "./message-groups.ts";
 import type { Subject } from "./policies.ts";
+import { PriorityLanes } from "./priority-lanes.ts";
 import type { PulledMessages } from "./pulled-messages.ts";
 import type { QueueCounters, QueueId } from "./store/store.ts";
 
@@ -38,6 +39,8 @@ export interface QueueHost extends LaneHost {
   used(queue: Queue): void;
   /** What is stored of the queue itself has changed. */
   recordChanged(queue: Queue): void;
+  /** A number for one lane more. */
+  newLaneId(): QueueId;
 }
 
 /** One queue: its messages in order, who gets them, and what it counts. */
@@ -76,7 +79,12 @@ export class Queue implements Subject {
   limits: LengthLimits | undefined;
 
   readonly #host: QueueHost;
+  /** Where messages without a priority are. */
   readonly #lane: Lane;
+  /** All lanes, from when a message had a priority. */
+  #priorities: PriorityLanes | undefined;
+  /** What all lanes together keep in memory. */
+  readonly #memory = { usedBytes: 0 };
   #settings: QueueSettings;
   /** Messages without an expiration are just added at the end. */
   #isPlain = true;
@@ -101,21 +109,34 @@ export class Queue implements Subject {
     this.consumers = new ConsumerRoster(this.#settings.singleActiveConsumer, () => host.wake(this));
     this.owner = owner;
     this.#host = host;
-    this.#lane = new Lane(id, this, host);
+    this.#lane = new Lane(id, this, host, this.#memory);
     this.#group();
     this.#breakCircuit();
     this.#limit(false);
   }
 
-  /** Takes over what an earlier run of the broker has written. */
-  recover(counters: QueueCounters): void {
-    this.#lane.recover(counters);
+  /** Ids of the lanes for priorities above 0, by priority. */
+  get laneIds(): { readonly [priority: string]: QueueId } | undefined {
+    return this.#priorities?.ids;
+  }
+
+  /** An earlier run of the broker has used these lanes. */
+  restoreLanes(ids: { readonly [priority: string]: QueueId }): void {
+    for (const [priority, id] of Object.entries(ids)) this.#addLane(Number(priority), id);
+  }
+
+  /** Takes over what an earlier run of the broker has written in a lane. */
+  recover(laneId: QueueId, counters: QueueCounters): void {
+    this.lanes.find(({ id }) => id === laneId)!.recover(counters);
   }
 
   /** Looks through what an earlier run has written, where that is needed. Everything is recovered. */
   resume(): void {
-    if (this.isIrregular) this.isIrregular = this.#lane.lookThrough();
-    else if (this.#settings.messageTtl < Number.POSITIVE_INFINITY) this.#lane.resumeExpiry();
+    if (this.isIrregular) {
+      const found = this.lanes.map((lane) => lane.lookThrough());
+      this.isIrregular = found.includes(true);
+    } else if (this.#settings.messageTtl < Number.POSITIVE_INFINITY)
+      for (const lane of this.lanes) lane.resumeExpiry();
   }
 
   /** A start has to look through all that is stored. */
@@ -165,16 +186,16 @@ export class Queue implements Subject {
 
   /** What its messages lie in, the first to be served first. */
   get lanes(): readonly Lane[] {
-    return [this.#lane];
+    return this.#priorities?.all ?? [this.#lane];
   }
 
   get readyCount(): number {
-    return this.#lane.ready.length + (this.groups?.waiting ?? 0);
+    return (this.#priorities?.readyCount ?? this.#lane.ready.length) + (this.groups?.waiting ?? 0);
   }
 
   /** Bytes of the bodies of ready messages. */
   get readyBytes(): number {
-    return this.#lane.ready.bytes + (this.groups?.waitingBytes ?? 0);
+    return (this.#priorities?.readyBytes ?? this.#lane.ready.bytes) + (this.groups?.waitingBytes ?? 0);
   }
 
   get unsettledCount(): number {
@@ -208,7 +229,7 @@ export class Queue implements Subject {
 
   /** Whether a message that is added now has to be written. */
   wouldWrite(persistent: boolean): boolean {
-    return this.#lane.wouldWrite(persistent);
+    return this.lanes.some((lane) => lane.wouldWrite(persistent));
   }
 
   /** Adds a message at the end. `expiration`: milliseconds, -1 if it has none of its own. */
@@ -310,10 +331,11 @@ export class Queue implements Subject {
     if (this.limits.areUntidy) this.isUntidy = true;
   }
 
-  /** Takes away the oldest ready message. @throws StoreError if it cannot be read back from disk. */
+  /** Takes away the oldest ready message of the lowest priority. @throws StoreError if it cannot be read back from disk. */
   takeLeastWanted(): Entry | undefined {
     const looked = this.groups?.oldest;
-    return looked === undefined ? this.#lane.take() : looked.lane.withdrawThis(looked);
+    if (looked !== undefined) return looked.lane.withdrawThis(looked);
+    return (this.#priorities?.last ?? this.#lane).take();
   }
 
   /** A message that is no longer ready, nor with a consumer, was too much. */
@@ -325,8 +347,8 @@ export class Queue implements Subject {
   purge(): number {
     this.damage = undefined;
     const waiting = this.groups?.clear() ?? [];
-    for (const entry of waiting) this.#lane.end(entry);
-    return waiting.length + this.#lane.purge();
+    for (const entry of waiting) entry.lane.end(entry);
+    return this.lanes.reduce((count, lane) => count + lane.purge(), waiting.length);
   }
 
   /** The queue has gone, and all its messages with it. Those handed out can still be settled, to no effect. */
@@ -335,19 +357,23 @@ export class Queue implements Subject {
     this.#immediate = [];
     this.groups?.clear();
     this.breaker?.stop();
-    this.#lane.delete();
+    for (const lane of this.lanes) lane.delete();
   }
 
   #group(): void {
     const { messageGroups } = this.#settings;
     if (messageGroups !== undefined && this.groups?.change(messageGroups)) return;
-    const lane = this.#lane;
-    for (const entry of this.groups?.clear() ?? []) lane.putBack(entry);
-    this.groups = messageGroups && new MessageGroups(messageGroups, lane, this.#host.memory, this.#unsettled);
+    for (const entry of this.groups?.clear() ?? []) entry.lane.putBack(entry);
+    const source = {
+      takeReady: () => this.#first.takeReady(),
+      putBack: (entry: Entry) => entry.lane.putBack(entry),
+    };
+    this.groups =
+      messageGroups && new MessageGroups(messageGroups, source, this.#host.memory, this.#unsettled);
   }
 
   #add(message: Message, ttlMs: number, history: Uint8Array | undefined): void {
-    const entry = this.#lane.append(message, this.#expiresAt(ttlMs), history);
+    const entry = this.#laneFor(message.priority).append(message, this.#expiresAt(ttlMs), history);
     if (entry.expiresAt === immediately) {
       this.#immediate.push(entry);
       this.isUntidy = true;
@@ -358,10 +384,32 @@ export class Queue implements Subject {
     }
   }
 
+  /** The lane of which the next message comes. */
+  get #first(): Lane {
+    return this.#priorities?.first ?? this.#lane;
+  }
+
+  #laneFor(priority: number): Lane {
+    const level = Math.min(priority, this.#settings.maxPriority);
+    if (level === 0) return this.#lane;
+    const lane = this.#priorities?.get(level);
+    if (lane !== undefined) return lane;
+    const added = this.#addLane(level, this.#host.newLaneId());
+    if (this.durable) this.#host.recordChanged(this);
+    return added;
+  }
+
+  #addLane(level: number, id: QueueId): Lane {
+    this.#priorities ??= new PriorityLanes(this.#lane);
+    const lane = new Lane(id, this, this.#host, this.#memory);
+    this.#priorities.add(level, lane);
+    return lane;
+  }
+
   #limit(isChange: boolean): void {
-    const { maxLength, maxBytes, messageTtl } = this.#settings;
+    const { maxLength, maxBytes, messageTtl, maxPriority } = this.#settings;
     const isLimited = Math.min(maxLength, maxBytes) < Number.POSITIVE_INFINITY;
-    this.#isPlain = !isLimited && messageTtl === Number.POSITIVE_INFINITY;
+    this.#isPlain = !isLimited && messageTtl === Number.POSITIVE_INFINITY && maxPriority === 0;
     if (isLimited && this.limits?.goesBy(this.#settings)) return;
     this.limits = isLimited ? new LengthLimits(this, this.#settings, isChange) : undefined;
     if (this.limits?.areExceeded) this.isUntidy = true;
@@ -375,7 +423,8 @@ export class Queue implements Subject {
 
   #takeUnexpired(holder: Holder | undefined): Entry | undefined {
     for (let passedOver = 0; passedOver < maxPassedOver; passedOver++) {
-      const entry = this.groups === undefined ? this.#lane.take() : this.#takeFromGroups(this.groups, holder);
+      const entry =
+        this.groups === undefined ? this.#first.take() : this.#takeFromGroups(this.groups, holder);
       if (entry === undefined || entry.expiresAt <= immediately || entry.expiresAt > this.#host.now())
         return entry;
       this.groups?.finish(entry);

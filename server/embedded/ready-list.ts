@@ -11,8 +11,15 @@ export interface MemoryBudget {
   readonly queueBytes: number;
 }
 
+/** What the lanes of one queue keep in memory. Kept up by their ready lists. */
+export interface LanesMemory {
+  usedBytes: number;
+}
+
 /** A queue pages out above this even when others have used the budget up. */
 const floorBytes = 64 * 1024;
+/** A lane keeps as much as this even when others of its queue have used up what the queue may keep. */
+const laneFloorBytes = 16 * 1024;
 
 /** How much one refill reads, unless the queue may keep less. */
 const maxRefillEntries = 1024;
@@ -43,6 +50,7 @@ export class ReadyList {
   readonly #tail = new Deque<Entry>();
   readonly #budget: MemoryBudget;
   readonly #load: LoadEntries;
+  readonly #lanes: LanesMemory;
   readonly #refillEntries: number;
   readonly #refillBytes: number;
   #paging = false;
@@ -62,9 +70,10 @@ export class ReadyList {
   /** Removed from the disk part, or from what is on its way there, since the last commit: the disk may still show them. */
   readonly #removedFromDisk = new Set<number>();
 
-  constructor(budget: MemoryBudget, load: LoadEntries) {
+  constructor(budget: MemoryBudget, load: LoadEntries, lanes: LanesMemory = { usedBytes: 0 }) {
     this.#budget = budget;
     this.#load = load;
+    this.#lanes = lanes;
     this.#refillEntries = Math.max(
       1,
       Math.min(maxRefillEntries, Math.floor(budget.queueBytes / entryOverheadBytes)),
@@ -89,7 +98,8 @@ export class ReadyList {
   get willPage(): boolean {
     if (this.#paging) return true;
     const { usedBytes, budgetBytes, queueBytes } = this.#budget;
-    return this.#memoryBytes > queueBytes || (usedBytes > budgetBytes && this.#memoryBytes > floorBytes);
+    if (usedBytes > budgetBytes && this.#memoryBytes > floorBytes) return true;
+    return this.#lanes.usedBytes > queueBytes && this.#memoryBytes > Math.min(laneFloorBytes, queueBytes);
   }
 
   /** After a restart: everything is on disk. */
@@ -337,6 +347,7 @@ export class ReadyList {
 
   #charge(bytes: number): void {
     this.#memoryBytes += bytes;
+    this.#lanes.usedBytes += bytes;
     this.#budget.usedBytes += bytes;
   }
 }

@@ -32,6 +32,8 @@ interface QueueValue {
   readonly paused?: true;
   /** A start has to look through all that is stored. */
   readonly irregular?: true;
+  /** Ids of the lanes for priorities above 0, by priority. */
+  readonly lanes?: { readonly [priority: string]: number };
 }
 
 /** One of `queue` and `toExchange` is there: where the binding leads. */
@@ -62,13 +64,14 @@ export function exchangeRecord({
 }
 
 export function queueRecord(queue: Queue): RecordChange {
-  const { id, name, autoDelete, arguments: args, isPaused, isIrregular } = queue;
+  const { id, name, autoDelete, arguments: args, isPaused, isIrregular, laneIds } = queue;
   const value: QueueValue = {
     id,
     autoDelete,
     arguments: headersToJson(args),
     ...(isPaused && { paused: true }),
     ...(isIrregular && { irregular: true }),
+    ...(laneIds !== undefined && { lanes: laneIds }),
   };
   return { key: recordKeys.queue(name), value };
 }
@@ -94,7 +97,7 @@ export function policyRecord({ name, pattern, appliesTo, priority, arguments: ar
   return { key: recordKeys.policy(name), value };
 }
 
-/** Builds the topology that the records describe. Returns the queues by id. */
+/** Builds the topology that the records describe. Returns the queues by the ids of their lanes. */
 export function restoreTopology(
   records: ReadonlyMap<string, unknown>,
   topology: Topology,
@@ -107,7 +110,7 @@ export function restoreTopology(
   }
   for (const [
     name,
-    { id, autoDelete, arguments: args, paused = false, irregular = false },
+    { id, autoDelete, arguments: args, paused = false, irregular = false, lanes },
   ] of byKind<QueueValue>(records, "queue/")) {
     const declaration = {
       name,
@@ -120,6 +123,9 @@ export function restoreTopology(
     queue.isPaused = paused;
     queue.isIrregular = irregular;
     queues.set(id, queue);
+    if (lanes === undefined) continue;
+    queue.restoreLanes(lanes);
+    for (const laneId of Object.values(lanes)) queues.set(laneId, queue);
   }
   for (const [number, value] of byKind<BindingValue>(records, "binding/")) {
     const { exchange, queue, toExchange, routingKey } = value;

@@ -164,7 +164,7 @@ export class Topology {
     assertBelow(this.queues.size, this.#limits.maxQueues, "maxQueues");
     const records: RecordChange[] = [];
     const queueOwner = declaration.exclusive ? owner : undefined;
-    const queue = this.#addQueue(this.#takeQueueId(records), declaration, queueOwner);
+    const queue = this.#addQueue(this.takeQueueId(records), declaration, queueOwner);
     if (queue.durable) records.push(queueRecord(queue));
     return { records, deletedQueues: [] };
   }
@@ -249,6 +249,15 @@ export class Topology {
     this.#reservedQueueIds = reserved;
   }
 
+  /** An id that was never given out. `records` get what has to be written with its first use. */
+  takeQueueId(records: RecordChange[]): QueueId {
+    if (this.#nextQueueId >= this.#reservedQueueIds) {
+      this.#reservedQueueIds = this.#nextQueueId + queueIdBlock;
+      records.push({ key: recordKeys.reservedQueueIds, value: this.#reservedQueueIds });
+    }
+    return this.#nextQueueId++;
+  }
+
   #changeExchange(exchange: Exchange, declaration: ExchangeDeclaration): TopologyChange {
     if (predeclared.some(({ name }) => name === exchange.name)) {
       throw new PosthornError("access-refused", `Exchange ${quote(exchange.name)} belongs to the broker.`, {
@@ -281,14 +290,6 @@ export class Topology {
     if (owned === undefined) this.#owned.set(owner, new Set([queue]));
     else owned.add(queue);
     return queue;
-  }
-
-  #takeQueueId(records: RecordChange[]): QueueId {
-    if (this.#nextQueueId >= this.#reservedQueueIds) {
-      this.#reservedQueueIds = this.#nextQueueId + queueIdBlock;
-      records.push({ key: recordKeys.reservedQueueIds, value: this.#reservedQueueIds });
-    }
-    return this.#nextQueueId++;
   }
 
   #bind(

@@ -23,6 +23,7 @@ export function queueHost(parts: Partial<QueueHost> = {}): QueueHost {
     },
     used: () => {},
     recordChanged: () => {},
+    newLaneId: () => 1000,
     expired: (entry) => entry.lane.end(entry),
     damaged: () => {},
     memory: { usedBytes: 0, budgetBytes: 1_000_000, queueBytes: 1_000_000 },

@@ -10,7 +10,7 @@ import {
   subscribing,
   textOf,
 } from "../../support/embedded.ts";
-import { type ModelItem, ModelQueue, type ModelSnapshot, snapshotOf } from "./queue-model.ts";
+import { inOrder, type ModelItem, ModelQueue, type ModelSnapshot, snapshotOf } from "./queue-model.ts";
 import type { ConsumerMode, Outcome, Step } from "./steps.ts";
 import { WatchedStore } from "./watched-store.ts";
 
@@ -20,6 +20,13 @@ const queueKinds = [
   { name: "transient", durable: false, exclusive: false, autoDelete: false },
   { name: "exclusive", durable: true, exclusive: true, autoDelete: false },
   { name: "auto-delete", durable: true, exclusive: false, autoDelete: true },
+  {
+    name: "priorities",
+    durable: true,
+    exclusive: false,
+    autoDelete: false,
+    arguments: { maxPriority: 3 },
+  },
 ] as const;
 
 /** So little that a handful of messages pages. */
@@ -119,6 +126,7 @@ export class ModelRun {
   #publish(to: number, bytes: number, persistent: boolean): void {
     const number = ++this.#lastNumber;
     const text = `${number}:${"x".repeat(bytes)}`;
+    const priority = number % 5;
     const toAll = to >= queueKinds.length;
     const name = toAll ? "" : queueKinds[to]!.name;
     const queues = toAll
@@ -126,11 +134,11 @@ export class ModelRun {
       : [this.#queues.get(name)].filter((queue) => queue !== undefined);
     this.#unconfirmed.set(
       number,
-      queues.map((queue) => ({ queue, item: queue.add(number, text.length, persistent) })),
+      queues.map((queue) => ({ queue, item: queue.add(number, text.length, persistent, priority) })),
     );
     const exchange = toAll ? "amq.fanout" : "";
     this.#engine.publish(
-      publication(number, name, text, { exchange, persistent }),
+      publication(number, name, text, { exchange, persistent, priority }),
       this.#publisher(this.#engine),
     );
   }
@@ -161,7 +169,7 @@ export class ModelRun {
     this.#turns.end();
     // Served in turn, consumers see every n-th message each; together they must have got the first ones.
     for (const [queue, items] of this.#delivered) {
-      const got = items.map(({ id }) => id).sort((a, b) => a - b);
+      const got = inOrder(items).map(({ id }) => id);
       const due = (readyBefore.get(queue) ?? []).map(({ id }) => id).slice(0, got.length);
       this.#expect(`${got}` === `${due}`, `"${queue.name}" delivered ${got} when ${due} were due`);
     }
@@ -218,11 +226,12 @@ export class ModelRun {
     const { queue, mode } = consumer;
     this.#expect(!consumer.isCancelled, `a delivery from "${queue.name}" after the end`);
     this.#expect(consumer.hasRoom, `a delivery from "${queue.name}" without room`);
-    let previous = 0;
+    let previous: ModelItem | undefined;
     for (const delivery of deliveries) {
       const item = this.#received(queue, delivery);
-      this.#expect(item.id > previous, `a consumer of "${queue.name}" got ${item.id} after ${previous}`);
-      previous = item.id;
+      const isInOrder = previous === undefined || inOrder([previous, item])[0] === previous;
+      this.#expect(isInOrder, `a consumer of "${queue.name}" got ${item.id} after ${previous?.id}`);
+      previous = item;
       const delivered = this.#delivered.get(queue);
       if (delivered === undefined) this.#delivered.set(queue, [item]);
       else delivered.push(item);
@@ -364,6 +373,7 @@ export class ModelRun {
       const queue = new ModelQueue(name, {
         ...properties,
         durable: properties.durable && !properties.exclusive,
+        maxPriority: "arguments" in properties ? properties.arguments.maxPriority : 0,
       });
       this.#queues.set(name, queue);
       const session = this.#userOf(queue, 0);
@@ -461,16 +471,23 @@ export class ModelRun {
   /** What the store gives out is what the model has and what the store has counted. */
   #checkRecovered(queue: ModelQueue, after: "stop" | "crash"): void {
     const { records, queues } = this.#store.recovered!;
-    const record = records.get(`queue/${queue.name}`) as { id: number } | undefined;
+    const record = records.get(`queue/${queue.name}`) as
+      | { id: number; lanes?: { [priority: string]: number } }
+      | undefined;
     this.#expect(record !== undefined, `"${queue.name}" is not there after a ${after}`);
-    const { id } = record!;
-    const loaded = this.#store.load(id, 0, Number.MAX_SAFE_INTEGER, 10_000, 10_000_000);
+    const above = Object.entries(record!.lanes ?? {}).sort(([one], [other]) => Number(other) - Number(one));
+    const laneIds = [...above.map(([, id]) => id), record!.id];
+    const loaded = laneIds.flatMap((id) =>
+      this.#store.load(id, 0, Number.MAX_SAFE_INTEGER, 10_000, 10_000_000),
+    );
     const ids = loaded.map((entry) => Number(textOf(entry).split(":")[0]));
+    queue.items = inOrder(queue.items);
     const due = queue.items.map((item) => item.id);
     this.#expect(`${ids}` === `${due}`, `"${queue.name}" holds ${ids} after a ${after}, not ${due}`);
     const bytes = loaded.reduce((sum, { envelope }) => sum + envelope.length, 0);
-    const counters = queues.get(id) ?? { messages: 0, bytes: 0, nextSeq: 1 };
-    const counted = `${counters.messages} with ${counters.bytes}`;
+    const counters = laneIds.map((id) => queues.get(id) ?? { messages: 0, bytes: 0, nextSeq: 1 });
+    const sum = (field: "messages" | "bytes") => counters.reduce((total, each) => total + each[field], 0);
+    const counted = `${sum("messages")} with ${sum("bytes")}`;
     this.#expect(
       counted === `${loaded.length} with ${bytes}`,
       `"${queue.name}" counted ${counted} bytes, not ${loaded.length} with ${bytes}`,

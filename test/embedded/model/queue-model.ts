@@ -2,6 +2,8 @@
 export interface ModelItem {
   readonly id: number;
   readonly bytes: number;
+  /** What its priority comes to in this queue. */
+  readonly level: number;
   /** Survives a restart once it is on disk: persistent, and in a durable queue. */
   readonly survives: boolean;
   redelivered: boolean;
@@ -16,22 +18,35 @@ export class ModelQueue {
   readonly name: string;
   readonly durable: boolean;
   readonly autoDelete: boolean;
+  readonly maxPriority: number;
   items: ModelItem[] = [];
   consumers = 0;
 
-  constructor(name: string, properties: { durable: boolean; autoDelete: boolean }) {
+  constructor(name: string, properties: { durable: boolean; autoDelete: boolean; maxPriority: number }) {
     this.name = name;
     this.durable = properties.durable;
     this.autoDelete = properties.autoDelete;
+    this.maxPriority = properties.maxPriority;
   }
 
+  /** In the order in which they are due. */
   get ready(): ModelItem[] {
-    return this.items.filter(({ isReady }) => isReady);
+    return inOrder(this.items.filter(({ isReady }) => isReady));
   }
 
-  add(id: number, bytes: number, persistent: boolean): ModelItem {
+  add(id: number, bytes: number, persistent: boolean, priority: number): ModelItem {
     const survives = persistent && this.durable;
-    const item = { id, bytes, survives, redelivered: false, attempts: 0, isReady: true, isGone: false };
+    const level = Math.min(priority, this.maxPriority);
+    const item = {
+      id,
+      bytes,
+      level,
+      survives,
+      redelivered: false,
+      attempts: 0,
+      isReady: true,
+      isGone: false,
+    };
     this.items.push(item);
     return item;
   }
@@ -58,6 +73,11 @@ export class ModelQueue {
     for (const item of this.items) item.isGone = true;
     this.items = [];
   }
+}
+
+/** Higher levels first, each in order. */
+export function inOrder(items: readonly ModelItem[]): ModelItem[] {
+  return [...items].sort((one, other) => other.level - one.level || one.id - other.id);
 }
 
 /** What a restart would find: the durable queues that there are, each with its surviving items. */

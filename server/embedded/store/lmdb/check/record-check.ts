@@ -33,12 +33,19 @@ export function checkRecords(records: ReadonlyMap<string, unknown>, problems: Pr
     }
     if (key.startsWith("queue/")) {
       const name = key.slice("queue/".length);
-      const id = fields?.id;
-      if (!isQueueId(id) || !isObject(fields?.arguments)) refuse(key, "describes no queue", name);
-      else if (queueNames.has(id))
-        refuse(key, `has the id ${id} of the queue ${JSON.stringify(queueNames.get(id))}`, name);
+      const lanes = fieldsOf(fields?.lanes ?? {});
+      const ids = [fields?.id, ...Object.values(lanes ?? {})];
+      const taken = ids.find((id, i) => queueNames.has(id as QueueId) || ids.indexOf(id) < i);
+      if (!ids.every(isQueueId) || !isObject(fields?.arguments) || !lanes || !haveLevels(lanes))
+        refuse(key, "describes no queue", name);
+      else if (taken !== undefined)
+        refuse(
+          key,
+          `has the id ${taken} of the queue ${JSON.stringify(queueNames.get(taken as QueueId) ?? name)}`,
+          name,
+        );
       else {
-        queueNames.set(id, name);
+        for (const id of ids) queueNames.set(id, name);
         queues.add(name);
       }
     }
@@ -75,6 +82,11 @@ export const reservedKey = "engine/reserved-queue-ids";
 
 export function isQueueId(value: unknown): value is QueueId {
   return Number.isSafeInteger(value) && (value as number) > 0;
+}
+
+/** Each is for a priority. */
+function haveLevels(lanes: object): boolean {
+  return Object.keys(lanes).every((level) => /^[1-9]\d{0,2}$/.test(level) && Number(level) <= 255);
 }
 
 function isPolicy(fields: ReturnType<typeof fieldsOf>): boolean {

@@ -608,7 +608,7 @@ function settleOrder(queue: ModelQueue, found: readonly string[]): void {
 /** Beyond what fits into memory, the messages of one group hide those behind them. */
 function mayHide(queue: ModelQueue): boolean {
   if (queue.arguments.messageGroups === undefined) return false;
-  const bytes = ready(queue).reduce((sum, { message }) => sum + message.bytes + 300, 0);
+  const bytes = ready(queue).reduce((sum, { message }) => sum + message.bytes + 700, 0);
   return bytes >= queueMemoryBytes;
 }
 

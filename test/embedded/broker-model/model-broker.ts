@@ -183,6 +183,8 @@ export class ModelBroker {
       queue.items = items.map(({ item, attempts }) => ({
         ...item,
         attempts,
+        // That a message was released, without an attempt, is forgotten.
+        redelivered: attempts > 0,
         cameFrom: undefined,
         holder: undefined,
         lateAt: Number.POSITIVE_INFINITY,

@@ -15,10 +15,10 @@ const failures = await crashRounds({
   dataDir,
   seed,
   rounds: Number(values.rounds),
-  onRound: (round, { published, confirmed, acked, recovered, problems }) => {
+  onRound: (round, { published, confirmed, acked, recovered, dead, problems }) => {
     const verdict = problems.length === 0 ? "ok" : `FAILED\n  ${problems.join("\n  ")}`;
     process.stdout.write(
-      `round ${round}: ${published} published, ${confirmed} confirmed, ${acked} acks on disk, ${recovered} recovered: ${verdict}\n`,
+      `round ${round}: ${published} published, ${confirmed} confirmed, ${acked} acks on disk, ${recovered} recovered, ${dead} of them dead letters: ${verdict}\n`,
     );
   },
 });

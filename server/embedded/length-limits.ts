@@ -14,7 +14,7 @@ export interface LimitedQueue {
   exceeded(entry: Entry): void;
 }
 
-/** How many messages give way at once; the others follow in later turns. */
+/** How many messages give way at once, besides as many as have come; the others follow in later turns. */
 const portion = 256;
 
 /**
@@ -31,6 +31,8 @@ export class LengthLimits {
   readonly #limits: Limits;
   /** With `dead-letter`: those that came when there was too much, in order. Some may have gone meanwhile. */
   #surplus: Entry[] = [];
+  /** How many came since the last {@link tidy} when there was too much. */
+  #came = 0;
   /** The limits were higher before, so what was there then may be too much. */
   #areNew: boolean;
 
@@ -62,6 +64,7 @@ export class LengthLimits {
 
   /** An entry was added while they were exceeded, or has made it so. */
   noteSurplus(entry: Entry): void {
+    this.#came++;
     if (this.#limits.overflow !== "dead-letter") return;
     this.#surplus.push(entry);
     if (this.#surplus.length > 2 * this.#queue.readyCount + portion)
@@ -71,8 +74,10 @@ export class LengthLimits {
   /** Lets give way what is too much, or a good part of it: then they are still exceeded. @throws StoreError */
   tidy(): void {
     if (this.#limits.overflow === "dead-letter") this.#endSurplus();
+    const most = portion + this.#came;
+    this.#came = 0;
     const isFromFront = this.#limits.overflow === "drop-head" || this.#areNew;
-    for (let count = 0; isFromFront && count < portion && this.areExceeded; count++) {
+    for (let count = 0; isFromFront && count < most && this.areExceeded; count++) {
       const entry = this.#queue.takeLeastWanted();
       if (entry === undefined) return;
       this.#queue.exceeded(entry);

@@ -13,7 +13,12 @@ import { Subscription, type SubscriptionOptions, type SubscriptionSink } from ".
 export type MessageHandler = (message: ReceivedMessage) => unknown;
 
 /** What becomes of a message whose handler failed. `leave`: nothing; the program settles it itself. */
-export type FailureOutcome = "ack" | "requeue" | "reject" | "leave";
+export type FailureOutcome = "ack" | "requeue" | "reject" | "leave" | FailureDelay;
+
+/** The message comes again after so many milliseconds, which the broker waits: other messages go on meanwhile. */
+export interface FailureDelay {
+  readonly delay: number;
+}
 
 export interface ConsumeOptions extends SubscriptionOptions {
   /**
@@ -203,7 +208,8 @@ export class Consumer implements SubscriptionSink {
     if (message.settled || message.stale || outcome === "leave") {
       message.leave();
       this.#finished(message);
-    } else if (outcome === "requeue") this.#pause(message, error);
+    } else if (typeof outcome === "object") this.#delay(message, outcome, error);
+    else if (outcome === "requeue") this.#pause(message, error);
     else {
       if (outcome === "ack") message.ack();
       else message.reject({ reason: reasonOf(error) });
@@ -213,13 +219,25 @@ export class Consumer implements SubscriptionSink {
 
   #outcome(message: ReceivedMessage, error: unknown): FailureOutcome {
     const { onError = "requeue" } = this.#options;
-    if (typeof onError === "string") return onError;
+    if (typeof onError !== "function") return onError;
     try {
       return onError(error, message);
     } catch (second) {
       this.#connection.events.emit("error", second, message);
       return "requeue";
     }
+  }
+
+  /** Has the broker requeue a message after a while. */
+  #delay(message: ReceivedMessage, { delay }: FailureDelay, error: unknown): void {
+    try {
+      message.requeue({ delay, reason: reasonOf(error) });
+    } catch (second) {
+      this.#connection.events.emit("error", second, message);
+      this.#pause(message, error);
+      return;
+    }
+    this.#finished(message);
   }
 
   /** Requeues a message after a while. Until then it keeps its place among the handlers at work. */

@@ -15,7 +15,7 @@ export type { Body } from "./body.ts";
 export type { BrowseOptions, BrowsePage, BrowsePageOptions } from "./browse.ts";
 export type { BrowsedMessage } from "./browsed-message.ts";
 export { connect } from "./connect.ts";
-export type { ConsumeOptions, Consumer, FailureOutcome, MessageHandler } from "./consumer.ts";
+export type { ConsumeOptions, Consumer, FailureDelay, FailureOutcome, MessageHandler } from "./consumer.ts";
 export type { EffectiveArgument, EffectiveArguments } from "./effective-arguments.ts";
 export type { EnvelopeView } from "./envelope-view.ts";
 export type { BlockedNotice, ConnectionState, GoawayNotice, PosthornEvents, StateChange } from "./events.ts";

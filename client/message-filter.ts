@@ -6,7 +6,7 @@ import type { Headers } from "../protocol/header-value.ts";
 /** Which messages are meant: those that meet every condition given. */
 export interface MessageFilter {
   /** `ready` for delivery, or `unsettled`: with a consumer, or taken by `get`. */
-  readonly state?: "ready" | "unsettled";
+  readonly state?: "ready" | "unsettled" | "delayed" | "parked";
   /** A pattern as of a topic exchange, for the routing key that the message was published with. */
   readonly routingKey?: string;
   /** Headers that the message has, with exactly these values. */

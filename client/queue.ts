@@ -46,6 +46,10 @@ export interface QueueStatus {
   readonly ready: number;
   /** Bytes of their bodies. 0 from a broker that does not say. */
   readonly readyBytes: number;
+  /** Messages that come back at a certain time. */
+  readonly delayed: number;
+  /** Messages that were delivered as often as they may be: release or delete them. */
+  readonly parked: number;
   /** Messages with consumers, or taken by `get`, that are not settled. */
   readonly unsettled: number;
   readonly consumers: number;
@@ -136,6 +140,8 @@ export class Queue {
       name: reply.queue,
       ready: reply.ready,
       readyBytes: reply.readyBytes ?? 0,
+      delayed: reply.delayed ?? 0,
+      parked: reply.parked ?? 0,
       unsettled: reply.unsettled,
       consumers: reply.consumers,
       activeConsumer: reply.activeConsumer,
@@ -170,6 +176,15 @@ export class Queue {
    */
   async deleteMessage(position: string, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
     await this.#connection.request("queue.message.delete", { queue: this.name, position }, options);
+  }
+
+  /**
+   * Makes one message ready that is parked or delayed, by the `position` that {@link browse} shows. It comes back to its place in
+   * the queue; one that was parked is delivered once more, and parked again if it comes back again.
+   * @throws PosthornError `not-found` if it is no longer there, `precondition-failed` if it is neither parked nor delayed.
+   */
+  async releaseMessage(position: string, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    await this.#connection.request("queue.message.release", { queue: this.name, position }, options);
   }
 
   /**

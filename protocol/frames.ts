@@ -297,6 +297,12 @@ export const requests = {
       ready: count("Messages ready for delivery."),
       readyBytes: optional(count("Bytes of their bodies.")),
       unsettled: count("Messages with consumers, or taken by `queue.get`, that are not settled."),
+      delayed: optional(count("Messages that come back at a certain time.")),
+      parked: optional(
+        count(
+          "Messages that were delivered as often as they may be: somebody has to release or delete them.",
+        ),
+      ),
       consumers: count("Consumers of the queue."),
       activeConsumer: optional(
         string({ description: "Tag of the active consumer of a queue with `singleActiveConsumer`." }),
@@ -349,6 +355,14 @@ export const requests = {
         }),
       ),
     },
+  ),
+  "queue.message.release": request(
+    "Makes one message ready that is parked or delayed, in its place. Answered when that is on disk. `not-found`: it is no longer there. `precondition-failed`: it is neither.",
+    {
+      queue: optional(name("Name of the queue. Empty or missing: the last one that this session declared.")),
+      position: messagePosition,
+    },
+    {},
   ),
   "queue.message.delete": request(
     "Deletes one message. It is not dead-lettered. `not-found` if it is no longer there, `precondition-failed` if a consumer has it.",

@@ -6,7 +6,7 @@ import { list, oneOf, optional, string } from "./schema.ts";
 /** Fields of the requests that look after single messages in a queue. */
 
 /** What a message in a queue can be up to. */
-export const messageStates = ["ready", "unsettled"] as const;
+export const messageStates = ["ready", "unsettled", "delayed", "parked"] as const;
 
 /** Most conditions of one kind in a filter. */
 export const maxFilterConditions = 16;

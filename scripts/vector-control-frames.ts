@@ -355,6 +355,18 @@ export const controlVectors: readonly ControlVector[] = [
     false,
   ),
   answer("queue.message.delete", ok(17)),
+  client("queue.message.release", {
+    type: "queue.message.release",
+    id: 19,
+    queue: "billing",
+    position: "3.2s",
+  }),
+  client(
+    "queue.message.release: no position",
+    { type: "queue.message.release", id: 19, queue: "billing" },
+    false,
+  ),
+  answer("queue.message.release", ok(19)),
   client("queue.redrive: no more than it needs", { type: "queue.redrive", id: 18, queue: "billing.failed" }),
   client("queue.redrive: everything", {
     type: "queue.redrive",

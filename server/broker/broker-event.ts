@@ -12,7 +12,7 @@ export type BrokerEvent =
     }
   | { readonly type: "queue-purged"; readonly queue: string; readonly messages: number; readonly by: string }
   | {
-      readonly type: "message-deleted";
+      readonly type: "message-deleted" | "message-released";
       readonly queue: string;
       readonly position: string;
       readonly by: string;

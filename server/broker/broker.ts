@@ -267,6 +267,16 @@ export class Broker {
     return {};
   }
 
+  async releaseMessage(
+    visitor: Visitor,
+    queue: string,
+    { position }: Asked<"queue.message.release">,
+  ): Promise<Reply<"queue.message.release">> {
+    await this.#engine.releaseMessage(queue, position, visitor);
+    this.#onEvent({ type: "message-released", queue, position, by: visitor.name });
+    return {};
+  }
+
   async redrive(
     visitor: Visitor,
     queue: string,

@@ -6,7 +6,7 @@ import type { Headers } from "../../protocol/header-value.ts";
 /** Arguments of later versions. They are refused rather than ignored, so that nobody relies on what is not there. */
 export const notBuilt: { readonly [kind in ArgumentKind]: readonly string[] } = {
   exchange: ["retain", "deduplication"],
-  queue: ["type", "deliveryLimit", "retry", "deduplication"],
+  queue: ["type", "deduplication"],
   consumer: ["onSlow"],
 };
 

@@ -9,11 +9,6 @@ import type { SettleOutcome } from "../engine/engine.ts";
  */
 export function checkedSettleDetail(outcome: SettleOutcome, { delay, reason }: SettleDetail): SettleDetail {
   if (delay > 0 && outcome !== "requeue") throw misplaced("delay", "goes with the outcome requeue only");
-  if (delay > 0) {
-    throw new PosthornError("not-implemented", "The delay of a settlement is not implemented yet.", {
-      field: "delay",
-    });
-  }
   if (delay > longestMs) throw misplaced("delay", `is at most ${longestMs} ms`);
   if (reason === undefined) return { delay, reason };
   if (outcome !== "requeue" && outcome !== "reject")

@@ -29,6 +29,8 @@ export class Consumer implements Subscription, Holder {
   #unsettledBytes = 0;
   /** It has room for the next message by its number but not by its size, until it settles something. */
   #isFull = false;
+  /** The message that it was given last has to go alone. */
+  #isAlone = false;
   /** Called when none is left of them. */
   onIdle: (() => void) | undefined;
   /** Entries of the present dispatch turn, until they are handed to the sink together. */
@@ -78,11 +80,18 @@ export class Consumer implements Subscription, Holder {
 
   /** It has been given more bytes than it may have: the last message is to be taken back (SEMANTICS 65). */
   get isOverdrawn(): boolean {
-    return this.#unsettledBytes > this.prefetchBytes && this.unsettled > 1;
+    return this.unsettled > 1 && (this.#isAlone || this.#unsettledBytes > this.prefetchBytes);
+  }
+
+  get hasOne(): boolean {
+    return this.unsettled === 1;
   }
 
   took(entry: Entry): void {
     this.unsettled++;
+    // One that came back too often may be why its receivers go away: it goes to one that has nothing else.
+    this.#isAlone = entry.attempts > 0 && entry.isLastTry && !this.options.noAck;
+    if (this.#isAlone) this.#isFull = true;
     this.#unsettledBytes += entry.envelope.length;
     this.#leases?.begin(entry);
   }
@@ -90,6 +99,7 @@ export class Consumer implements Subscription, Holder {
   released(entry: Entry): void {
     this.#unsettledBytes -= entry.envelope.length;
     this.#isFull = false;
+    this.#isAlone = false;
     this.#leases?.end(entry);
     if (--this.unsettled === 0 && this.onIdle !== undefined) this.onIdle();
   }

@@ -45,6 +45,14 @@ export class DeadLetters {
     return isTaken;
   }
 
+  /** As {@link move}, but the entry is only ended if a queue has taken its message. Returns whether one has. */
+  tryMove(entry: Entry, reason: DeathReason, nackReason?: NackReason): boolean {
+    const { queue, message, isStored, history } = entry;
+    const isTaken = this.#copy(queue, { message, isStored, history }, reason, nackReason);
+    if (isTaken) entry.lane.end(entry);
+    return isTaken;
+  }
+
   /** Moves a message on that never got into the queue. Returns whether a queue has taken it. */
   divert(message: Message, from: Queue, reason: DeathReason): boolean {
     return this.#copy(from, { message, isStored: false, history: undefined }, reason, undefined);

@@ -189,6 +189,7 @@ export class EmbeddedEngine implements Engine {
       circuitChanged: (queue, state, failed, deliveries) =>
         options.events.onCircuitChange(queue.name, state, failed, deliveries),
       used: (queue) => this.#unusedQueues.used(queue),
+      random: options.random,
       recordChanged: (queue) => this.#recordQueue(queue),
       newLaneId: () => this.#newLaneId(),
       expired: (entry) => void this.#queueHost.deadLetters.move(entry, "expired"),
@@ -276,9 +277,10 @@ export class EmbeddedEngine implements Engine {
     }
     const queue = this.#topology.queue(name, owner);
     const { messages, consumers } = queue.status;
-    if (conditions.ifEmpty && messages > 0) {
+    const kept = messages + queue.delayedCount + queue.parkedCount;
+    if (conditions.ifEmpty && kept > 0) {
       throw new PosthornError("precondition-failed", `Queue ${JSON.stringify(name)} is not empty.`, {
-        messages,
+        messages: kept,
       });
     }
     if (conditions.ifUnused && consumers > 0) {
@@ -341,7 +343,18 @@ export class EmbeddedEngine implements Engine {
       const message = "A consumer has the message: it can be deleted when it has come back.";
       throw new PosthornError("precondition-failed", message, { queue: name, position, state: entry.state });
     }
-    queue.deleteReady(entry);
+    queue.deleteFound(entry);
+    if (entry.durable) await this.#committer.flushed();
+  }
+
+  async releaseMessage(name: string, position: string, owner: Owner): Promise<void> {
+    const queue = this.#topology.queue(name, owner);
+    const entry = reading(queue, () => entryAt(queue, position));
+    if (entry.state !== "parked" && entry.state !== "delayed") {
+      const message = "The message is neither parked nor delayed.";
+      throw new PosthornError("precondition-failed", message, { queue: name, position, state: entry.state });
+    }
+    queue.releaseAside(entry);
     if (entry.durable) await this.#committer.flushed();
   }
 
@@ -492,12 +505,13 @@ export class EmbeddedEngine implements Engine {
   }
 
   settle(deliveries: readonly Delivery[], outcome: SettleOutcome, detail?: SettleDetail): void {
+    const suspects = outcome === "return" ? suspectsAmong(deliveries as readonly Entry[]) : undefined;
     for (const delivery of deliveries) {
       const entry = delivery as Entry;
       const { queue } = entry;
       if (outcome === "ack") queue.finish(entry);
       else if (outcome === "reject") queue.reject(entry, detail?.reason);
-      else queue.putBack(entry, outcome, detail);
+      else queue.putBack(entry, outcome, detail, suspects?.has(entry));
       this.#dispatcher.wake(queue);
     }
   }
@@ -765,6 +779,14 @@ function reading<Result>(queue: Queue, read: () => Result): Result {
 function fullMessage(full: number, queues: number): string {
   if (full === queues) return queues === 1 ? "The queue is full." : "The queues are full.";
   return `${full} of the ${queues} queues ${full === 1 ? "is" : "are"} full; the others have the message.`;
+}
+
+/**
+ * Which messages may be why their receiver has gone: those that it had alone. Of several it is not known which one it was; each of
+ * them that comes back too often goes out alone, to find out.
+ */
+function suspectsAmong(entries: readonly Entry[]): ReadonlySet<Entry> {
+  return new Set(entries.filter(({ holder }) => holder?.hasOne ?? true));
 }
 
 /** Whether a message for these queues is among those that are refused: all of it or nothing. */

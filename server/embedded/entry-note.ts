@@ -3,21 +3,30 @@ import { ByteWriter } from "../../protocol/byte-writer.ts";
 
 /** What a queue knows about one of its messages besides attempts and expiry, as the store keeps it. */
 export interface EntryNote {
+  /** Not delivered until someone releases it. */
+  readonly isParked: boolean;
+  /** Not delivered before, in milliseconds since 1970; 0: at any time. */
+  readonly delayedUntil: number;
   /** What happened to the message before, for those who get it: see `encodeHistory`. */
   readonly history: Uint8Array | undefined;
 }
 
-const flags = { history: 1 } as const;
+const flags = { history: 1, parked: 2, delayed: 4 } as const;
 
 /**
- * A byte of flags; with `history` that, to the end. `undefined` if there is nothing to keep. The layout is part of the
- * store's format.
+ * A byte of flags; with `delayed` a varint; with `history` that, to the end. `undefined` if there is nothing to keep. The
+ * layout is part of the store's format.
  */
-export function encodeNote({ history }: EntryNote): Uint8Array | undefined {
-  if (history === undefined) return undefined;
-  const writer = new ByteWriter(1 + history.length);
-  writer.u8(flags.history);
-  writer.raw(history);
+export function encodeNote({ isParked, delayedUntil, history }: EntryNote): Uint8Array | undefined {
+  if (!isParked && delayedUntil === 0 && history === undefined) return undefined;
+  const writer = new ByteWriter(16 + (history?.length ?? 0));
+  writer.u8(
+    (history === undefined ? 0 : flags.history) |
+      (isParked ? flags.parked : 0) |
+      (delayedUntil === 0 ? 0 : flags.delayed),
+  );
+  if (delayedUntil !== 0) writer.varint(delayedUntil);
+  if (history !== undefined) writer.raw(history);
   return writer.written();
 }
 
@@ -25,5 +34,9 @@ export function encodeNote({ history }: EntryNote): Uint8Array | undefined {
 export function decodeNote(bytes: Uint8Array): EntryNote {
   const reader = new ByteReader(bytes);
   const present = reader.u8();
-  return { history: present & flags.history ? bytes.subarray(reader.at) : undefined };
+  return {
+    isParked: (present & flags.parked) !== 0,
+    delayedUntil: present & flags.delayed ? reader.varint() : 0,
+    history: present & flags.history ? bytes.subarray(reader.at) : undefined,
+  };
 }

@@ -1,4 +1,5 @@
 import type { Delivery } from "../engine/engine.ts";
+import type { AsideState } from "./aside-entries.ts";
 import { encodeNote } from "./entry-note.ts";
 import type { Holder } from "./holder.ts";
 import type { Lane } from "./lane.ts";
@@ -18,14 +19,16 @@ export const immediately = 1;
  *
  *     ready ──hand out──▶ unsettled ──ack, reject──▶ done
  *       ▲                     │
- *       └──requeue, return────┘
+ *       ├──requeue, return────┤
+ *       ├───── delayed ◀──────┤
+ *       └───── parked ◀───────┘
  *
  * and, independently of that, on disk:
  *
  *     memory (never to be written)     waiting ──commit built──▶ written
  */
 export class Entry implements Delivery {
-  state: "ready" | "unsettled" | "done" = "ready";
+  state: "ready" | "unsettled" | AsideState | "done" = "ready";
   storage: "memory" | "waiting" | "written";
   redelivered = false;
   /** How often it was handed out and came back. */
@@ -34,6 +37,8 @@ export class Entry implements Delivery {
   holder: Holder | undefined;
   /** When it expires, in milliseconds since 1970; 0: never. See {@link immediately}. */
   expiresAt = 0;
+  /** While it is delayed: until when, in milliseconds since 1970. */
+  delayedUntil = 0;
   /** What happened to the message before it came here, and why it came back: see `encodeHistory`. */
   history: Uint8Array | undefined;
   /** With `messageGroups`: its group, from when it was looked at first. */
@@ -75,6 +80,15 @@ export class Entry implements Delivery {
 
   get note(): Uint8Array | undefined {
     return encodeNote(this);
+  }
+
+  /** It has been delivered as often as it may. */
+  get isLastTry(): boolean {
+    return this.attempts >= this.lane.queue.settings.deliveryLimit;
+  }
+
+  get isParked(): boolean {
+    return this.state === "parked";
   }
 
   /** Survives a restart, once it is written. */

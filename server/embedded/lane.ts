@@ -1,10 +1,11 @@
+import { AsideEntries, type AsideHost, type AsideState } from "./aside-entries.ts";
 import { Entry, immediately } from "./entry.ts";
 import { decodeNote } from "./entry-note.ts";
 import { EntryWindow, type WindowContent } from "./entry-window.ts";
 import { Expiry, type ExpiryHost } from "./expiry.ts";
 import { Message } from "./message.ts";
 import type { Queue } from "./queue.ts";
-import { type LanesMemory, type LoadEntries, type MemoryBudget, ReadyList } from "./ready-list.ts";
+import { type LanesMemory, type LoadEntries, ReadyList } from "./ready-list.ts";
 import {
   type DroppedRange,
   entryFlags,
@@ -23,9 +24,8 @@ const scannedEntries = 64;
 const lookedThrough = 4096;
 
 /** What a lane needs of its surroundings. */
-export interface LaneHost extends ExpiryHost {
+export interface LaneHost extends ExpiryHost, AsideHost {
   readonly store: Pick<Store, "load" | "scan">;
-  readonly memory: MemoryBudget;
   /** Messages with lower ids were there when the broker crashed: nobody knows which of them had been handed out. */
   uncertainBelow: number;
   /** The lane has something for the next commit. */
@@ -62,6 +62,8 @@ export class Lane {
   isChanged = false;
 
   readonly #host: LaneHost;
+  /** Of a lane of which messages were set aside. */
+  #aside: AsideEntries | undefined;
   /** Of a lane in which messages expire, or did. */
   #expiry: Expiry | undefined;
   #pending = noChanges();
@@ -109,6 +111,46 @@ export class Lane {
     return isIrregular;
   }
 
+  get delayedCount(): number {
+    return this.#aside?.delayedCount ?? 0;
+  }
+
+  get parkedCount(): number {
+    return this.#aside?.parkedCount ?? 0;
+  }
+
+  /** Sets an entry aside that is neither ready nor handed out any more. */
+  setAside(entry: Entry, state: AsideState): void {
+    this.#aside ??= new AsideEntries(this, this.#host);
+    this.#aside.add(entry, state);
+    this.noted(entry);
+    if (entry.durable) this.queue.noteIrregular();
+  }
+
+  /** An entry that was set aside is ready again, in its place. */
+  readyFromAside(entry: Entry): void {
+    this.#aside?.remove(entry);
+    entry.delayedUntil = 0;
+    entry.state = "ready";
+  }
+
+  /** An entry that was set aside is no longer: it is the caller's to end. */
+  endFromAside(entry: Entry): void {
+    this.#aside?.remove(entry);
+    this.ready.leaveOut(entry.seq);
+  }
+
+  /** Delayed entries, which stay in memory from here on. @throws StoreError */
+  *delayed(): Iterable<Entry> {
+    yield* this.#aside?.delayed() ?? [];
+  }
+
+  /** The entry in this place, as it is stored. @throws StoreError */
+  load(seq: number): Entry | undefined {
+    const [loaded] = this.#host.store.load(this.id, seq, seq, 1, 0);
+    return loaded && this.#fromDisk(loaded);
+  }
+
   /** Whether a message that is added now has to be written. */
   wouldWrite(persistent: boolean): boolean {
     return (persistent && this.queue.durable) || this.ready.willPage;
@@ -150,8 +192,11 @@ export class Lane {
 
   /** Puts a ready entry that was taken back at its place. */
   putBack(entry: Entry): void {
-    this.ready.putBack(entry);
-    this.expireInTime(entry);
+    if (this.ready.isOnDisk(entry.seq)) this.ready.returnToDisk(entry);
+    else {
+      this.ready.putBack(entry);
+      this.expireInTime(entry);
+    }
   }
 
   /** The entry, which was taken off the ready list, expires when it is due. */
@@ -188,7 +233,9 @@ export class Lane {
     const { fromSeq, toSeq } = this.ready.diskRange;
     for (let from: number | undefined = fromSeq; from !== undefined; ) {
       const { entries, nextSeq } = this.#host.store.scan(this.id, from, toSeq, scannedEntries);
-      const first = entries.find(({ seq }) => !this.ready.wasRemoved(seq));
+      const first = entries.find(
+        ({ seq }) => !this.ready.wasRemoved(seq) && this.#aside?.stateOf(seq) === undefined,
+      );
       if (first !== undefined) return first;
       from = nextSeq;
     }
@@ -231,11 +278,16 @@ export class Lane {
     const window = new EntryWindow(fromSeq, toSeq, maxEntries);
     this.ready.show(window, maxBytes);
     for (const entry of this.#outside()) window.add(entry);
+    // Those whose place is on disk have been shown with what is there.
+    for (const entry of this.#aside?.window(fromSeq, toSeq) ?? [])
+      if (!this.ready.isOnDisk(entry.seq)) window.add(entry);
     return window.content();
   }
 
   /** The entry with this number, as it stands. @throws StoreError */
   find(seq: number): Entry | undefined {
+    const aside = this.#aside?.find(seq);
+    if (aside !== undefined) return aside;
     const ready = this.ready.find(seq);
     if (ready !== undefined) return ready;
     for (const entry of this.#outside()) if (entry.seq === seq) return entry;
@@ -251,7 +303,10 @@ export class Lane {
     if (disk !== undefined) {
       this.#writtenMessages -= disk.durableMessages;
       this.#writtenBytes -= disk.durableBytes;
-      this.#pending.dropped.push({ queue: this.id, fromSeq: disk.fromSeq, toSeq: disk.toSeq });
+      const { fromSeq, toSeq } = disk;
+      // What is set aside stays.
+      for (const range of this.#aside?.gaps(fromSeq, toSeq) ?? [{ fromSeq, toSeq }])
+        this.#pending.dropped.push({ queue: this.id, ...range });
       this.#host.changed(this);
     }
     return count;
@@ -261,6 +316,7 @@ export class Lane {
   delete(): void {
     this.ready.clear();
     this.#expiry?.clear();
+    this.#aside?.clear();
     for (const entry of this.#pending.appended) this.#unwrite(entry);
     this.#pending = noChanges();
     if (!this.#everWritten) return;
@@ -286,6 +342,7 @@ export class Lane {
     if (this.#pending.attempted.length > 0) this.#host.changed(this);
     for (const entry of settled) this.#countWritten(entry, -1);
     const counters = { nextSeq: this.#nextSeq, messages: this.#writtenMessages, bytes: this.#writtenBytes };
+    this.#aside?.trim(this.ready.flushedSeq);
     const isStillThere = (entry: Entry) => entry.state !== "done";
     return {
       appended: written,
@@ -327,7 +384,18 @@ export class Lane {
   /** Takes note of a stored entry. Returns whether it has to be looked for at the next start, too. */
   #found(entry: StoredEntry): boolean {
     const isLatest = this.#expiry!.added(entry);
+    if (this.#foundAside(entry)) return true;
     return entry.expiresAt !== 0 && !(isLatest && this.#expiresInTurn);
+  }
+
+  #foundAside({ seq, note, flags, bytes, expiresAt }: StoredEntry): boolean {
+    if (note === undefined) return false;
+    const { isParked, delayedUntil } = decodeNote(note);
+    if (!isParked && delayedUntil <= this.#host.now()) return false;
+    this.#aside ??= new AsideEntries(this, this.#host);
+    this.#aside.found(seq, isParked ? "parked" : "delayed", delayedUntil, expiresAt);
+    this.ready.setAsideOnDisk({ durable: (flags & entryFlags.transient) === 0, bytes });
+    return true;
   }
 
   #unwrite(entry: Entry): void {
@@ -350,7 +418,15 @@ export class Lane {
     entry.attempts = loaded.attempts;
     // The turn in which it could have been delivered is over.
     entry.expiresAt = loaded.expiresAt === immediately ? immediately + 1 : loaded.expiresAt;
-    if (loaded.note !== undefined) entry.history = decodeNote(loaded.note).history;
+    if (loaded.note !== undefined) {
+      const { history, delayedUntil } = decodeNote(loaded.note);
+      entry.history = history;
+      const state = this.#aside?.stateOf(loaded.seq);
+      if (state !== undefined) {
+        entry.state = state;
+        entry.delayedUntil = delayedUntil;
+      }
+    }
     entry.redelivered = loaded.attempts > 0 || loaded.messageId < this.#host.uncertainBelow;
     return entry;
   }

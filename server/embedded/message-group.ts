@@ -49,6 +49,11 @@ export class MessageGroup {
     this.#waiting.add(entry);
   }
 
+  /** Nothing goes out before this one, which comes back later. */
+  holdBack(entry: Entry): void {
+    this.#back.add(entry);
+  }
+
   cameBack(entry: Entry): void {
     this.#back.add(entry);
     this.#waiting.add(entry);

@@ -136,6 +136,21 @@ export class MessageGroups {
     this.#left(group);
   }
 
+  /** A message that has gone out comes back later: its group waits for it. */
+  delay(entry: Entry): void {
+    const group = this.#own(entry);
+    if (group === undefined) this.#strangers--;
+    else group.holdBack(entry);
+  }
+
+  /** An earlier run of the broker has delayed this message: its group waits for it. */
+  adoptDelayed(entry: Entry): void {
+    const group = this.#groupOf(entry);
+    entry.group = group;
+    group.unsettled++;
+    group.holdBack(entry);
+  }
+
   /** A message that has gone out is done with. */
   finish(entry: Entry): void {
     const group = this.#own(entry);

@@ -10,6 +10,9 @@ export class PulledMessages implements Holder {
     this.#leases = leases;
   }
 
+  /** Whoever pulls works on what he has pulled. */
+  readonly hasOne = true;
+
   took(entry: Entry): void {
     this.#leases.begin(entry);
   }

@@ -25,6 +25,7 @@ import { MessageGroups } from "./message-groups.ts";
 import type { Subject } from "./policies.ts";
 import { PriorityLanes } from "./priority-lanes.ts";
 import type { PulledMessages } from "./pulled-messages.ts";
+import { retryDelayMs } from "./retry-delay.ts";
 import type { QueueCounters, QueueId } from "./store/store.ts";
 
 /** How many expired messages are passed over at once on the way to one that is not. */
@@ -32,7 +33,9 @@ const maxPassedOver = 1000;
 
 /** What a queue needs of its surroundings. */
 export interface QueueHost extends LaneHost {
-  readonly deadLetters: Pick<DeadLetters, "move">;
+  readonly deadLetters: Pick<DeadLetters, "move" | "tryMove">;
+  /** At least 0 and less than 1. */
+  random(): number;
   /** The circuit breaker has changed its state. `failed` and `deliveries`: what made it open. */
   circuitChanged(queue: Queue, state: CircuitState, failed: number, deliveries: number): void;
   /** The queue has been used, or its settings have changed. */
@@ -137,6 +140,8 @@ export class Queue implements Subject {
       this.isIrregular = found.includes(true);
     } else if (this.#settings.messageTtl < Number.POSITIVE_INFINITY)
       for (const lane of this.lanes) lane.resumeExpiry();
+    if (this.groups === undefined) return;
+    for (const lane of this.lanes) for (const entry of lane.delayed()) this.groups.adoptDelayed(entry);
   }
 
   /** A start has to look through all that is stored. */
@@ -198,6 +203,16 @@ export class Queue implements Subject {
     return (this.#priorities?.readyBytes ?? this.#lane.ready.bytes) + (this.groups?.waitingBytes ?? 0);
   }
 
+  /** Messages that come back by themselves at a certain time. */
+  get delayedCount(): number {
+    return this.lanes.reduce((count, lane) => count + lane.delayedCount, 0);
+  }
+
+  /** Messages that are delivered only when someone has released them. */
+  get parkedCount(): number {
+    return this.lanes.reduce((count, lane) => count + lane.parkedCount, 0);
+  }
+
   get unsettledCount(): number {
     return this.#unsettled;
   }
@@ -213,6 +228,8 @@ export class Queue implements Subject {
       ready: this.readyCount,
       readyBytes: this.readyBytes,
       unsettled: this.#unsettled,
+      delayed: this.delayedCount,
+      parked: this.parkedCount,
       consumers: this.consumers.size,
       activeConsumer: this.consumers.active?.options.consumerTag,
       paused: this.isPaused,
@@ -291,7 +308,12 @@ export class Queue implements Subject {
   }
 
   /** A message that was handed out goes back to its place. Released, it was not looked at, and that is no attempt. */
-  putBack(entry: Entry, outcome: "requeue" | "return" | "release", detail?: SettleDetail): void {
+  putBack(
+    entry: Entry,
+    outcome: "requeue" | "return" | "release",
+    detail?: SettleDetail,
+    isBlamed = outcome !== "release",
+  ): void {
     if (!this.#leaveHolder(entry)) return;
     entry.redelivered = true;
     if (outcome !== "release") {
@@ -302,11 +324,35 @@ export class Queue implements Subject {
       entry.history = withNackReason(entry.history, detail.reason);
       entry.lane.noted(entry);
     }
-    if (entry.expiresAt !== 0 && entry.expiresAt <= this.#host.now()) {
+    if (isBlamed && entry.isLastTry) this.#giveUp(entry, detail?.reason);
+    else if (this.#isExpired(entry)) {
       this.#expired(entry);
       this.groups?.finish(entry);
-    } else this.#becomeReady(entry);
+    } else {
+      const delayMs = outcome === "requeue" ? this.#delayMs(entry, detail) : 0;
+      if (delayMs > 0) this.#delay(entry, delayMs);
+      else this.#becomeReady(entry);
+    }
     this.breaker?.settled(entry, outcome);
+  }
+
+  /** The delay of a message is over, or the message has expired meanwhile. */
+  delayEnded(entry: Entry): void {
+    if (this.#isExpired(entry)) {
+      entry.lane.endFromAside(entry);
+      this.#expired(entry);
+      if (this.groups?.holds(entry)) this.groups.finish(entry);
+    } else this.#leaveAside(entry);
+  }
+
+  /** A message that was set aside comes back to its place at once. */
+  releaseAside(entry: Entry): void {
+    if (this.#isExpired(entry)) this.delayEnded(entry);
+    else {
+      this.#leaveAside(entry);
+      entry.lane.noted(entry);
+    }
+    this.#host.wake(this);
   }
 
   /** Whether an entry that was found before is still ready. */
@@ -314,10 +360,15 @@ export class Queue implements Subject {
     return entry.state === "ready" && (this.groups?.holds(entry) || entry.lane.ready.holds(entry));
   }
 
-  /** Deletes a ready message that was found in this turn of the event loop. */
-  deleteReady(entry: Entry): void {
-    entry.lane.withdrawThis(entry);
+  /** Deletes a message that was found in this turn of the event loop, ready or set aside. */
+  deleteFound(entry: Entry): void {
+    if (entry.state === "ready") entry.lane.withdrawThis(entry);
+    else {
+      entry.lane.endFromAside(entry);
+      if (this.groups?.holds(entry)) this.groups.finish(entry);
+    }
     entry.lane.end(entry);
+    this.#host.wake(this);
   }
 
   /** Those that could take a message had their turn. Does what is left to be done then. */
@@ -447,6 +498,41 @@ export class Queue implements Subject {
       this.groups.putBack(entry);
       entry.lane.expireInTime(entry);
     }
+  }
+
+  #isExpired({ expiresAt }: Entry): boolean {
+    return expiresAt !== 0 && expiresAt <= this.#host.now();
+  }
+
+  /** A message has been tried as often as it may: it is dead-lettered, or where nobody takes it, parked. */
+  #giveUp(entry: Entry, reason: NackReason | undefined): void {
+    if (!this.#host.deadLetters.tryMove(entry, "delivery-limit", reason))
+      entry.lane.setAside(entry, "parked");
+    this.groups?.finish(entry);
+    entry.group = undefined;
+  }
+
+  #delayMs({ attempts }: Entry, detail: SettleDetail | undefined): number {
+    if (detail !== undefined && detail.delay > 0) return detail.delay;
+    const { retry } = this.#settings;
+    return retry === undefined ? 0 : retryDelayMs(retry, attempts, this.#host.random());
+  }
+
+  /** The message's group waits for it. */
+  #delay(entry: Entry, delayMs: number): void {
+    this.groups?.delay(entry);
+    entry.delayedUntil = Math.ceil(this.#host.now() + delayMs);
+    entry.lane.setAside(entry, "delayed");
+  }
+
+  #leaveAside(entry: Entry): void {
+    const { groups } = this;
+    entry.lane.readyFromAside(entry);
+    if (groups?.holds(entry)) {
+      groups.putBack(entry);
+      entry.lane.expireInTime(entry);
+    } else entry.lane.putBack(entry);
+    if (this.limits?.areExceeded) this.isUntidy = true;
   }
 
   /** A message that is no longer ready, nor with a consumer, has expired. */

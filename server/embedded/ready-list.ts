@@ -25,6 +25,9 @@ const laneFloorBytes = 16 * 1024;
 const maxRefillEntries = 1024;
 const maxRefillBytes = 1024 * 1024;
 
+/** What counts of an entry. */
+type Sized = Pick<Entry, "durable" | "bytes">;
+
 /** Reads written entries back: `fromSeq <= seq <= toSeq`, in order. */
 export type LoadEntries = (fromSeq: number, toSeq: number, maxEntries: number, maxBytes: number) => Entry[];
 
@@ -175,6 +178,33 @@ export class ReadyList {
     return { fromSeq: this.#diskFrom, toSeq: this.#flushedSeq };
   }
 
+  /** Everything up to here is flushed. */
+  get flushedSeq(): number {
+    return this.#flushedSeq;
+  }
+
+  /** Whether the entry in this place is on disk only, if there is one. */
+  isOnDisk(seq: number): boolean {
+    return this.#paging && this.#diskFrom <= seq && seq <= this.#flushedSeq;
+  }
+
+  /** An entry that is on disk only was set aside: it is not ready. */
+  setAsideOnDisk(entry: Sized): void {
+    this.#countOnDisk(entry, -1);
+    this.#bytes -= entry.bytes;
+  }
+
+  /** An entry that was set aside is ready again, in its place on disk. */
+  returnToDisk(entry: Sized): void {
+    this.#countOnDisk(entry, 1);
+    this.#bytes += entry.bytes;
+  }
+
+  /** An entry that is not ready has ended: what is read of its place before the next commit is not to be taken for one. */
+  leaveOut(seq: number): void {
+    if (this.#paging && seq >= this.#diskFrom) this.#removedFromDisk.add(seq);
+  }
+
   /** Whether an entry on disk was removed, of which the store does not know yet. */
   wasRemoved(seq: number): boolean {
     return this.#removedFromDisk.has(seq);
@@ -190,7 +220,7 @@ export class ReadyList {
 
   /** As {@link find}, but not among those that have come back. */
   findFresh(seq: number): Entry | undefined {
-    const entry = this.#isOnDisk(seq)
+    const entry = this.isOnDisk(seq)
       ? this.#findOnDisk(seq)
       : (inOrder(this.#head, seq) ?? inOrder(this.#tail, seq));
     return entry?.state === "ready" ? entry : undefined;
@@ -204,7 +234,7 @@ export class ReadyList {
 
   /** Whether an entry that was shown is still what the list has in this place. */
   holds(entry: Entry): boolean {
-    if (this.#isOnDisk(entry.seq)) return !this.#removedFromDisk.has(entry.seq);
+    if (this.isOnDisk(entry.seq)) return !this.#removedFromDisk.has(entry.seq);
     return this.find(entry.seq) === entry;
   }
 
@@ -213,7 +243,7 @@ export class ReadyList {
     entry.state = "done";
     if (this.#paging && entry.seq >= this.#diskFrom) this.#removedFromDisk.add(entry.seq);
     this.#bytes -= entry.bytes;
-    if (this.#isOnDisk(entry.seq)) this.#countOnDisk(entry, -1);
+    if (this.isOnDisk(entry.seq)) this.#countOnDisk(entry, -1);
     else {
       this.#gone++;
       this.#charge(-entry.memoryBytes);
@@ -302,7 +332,7 @@ export class ReadyList {
     if (this.#diskMessages > 0) {
       const entries = this.#load(this.#diskFrom, this.#flushedSeq, this.#refillEntries, this.#refillBytes);
       for (const entry of entries) {
-        if (this.#removedFromDisk.has(entry.seq)) continue;
+        if (!isReady(entry) || this.#removedFromDisk.has(entry.seq)) continue;
         this.#head.push(entry);
         this.#charge(entry.memoryBytes);
         this.#countOnDisk(entry, -1);
@@ -314,10 +344,6 @@ export class ReadyList {
     this.#endPaging();
     for (const entry of this.#tail) this.#head.push(entry);
     this.#tail.clear();
-  }
-
-  #isOnDisk(seq: number): boolean {
-    return this.#paging && this.#diskFrom <= seq && seq <= this.#flushedSeq;
   }
 
   #showDisk(window: EntryWindow, maxBytes: number): void {
@@ -338,7 +364,7 @@ export class ReadyList {
     this.#diskDurableBytes = 0;
   }
 
-  #countOnDisk(entry: Entry, change: 1 | -1): void {
+  #countOnDisk(entry: Sized, change: 1 | -1): void {
     this.#diskMessages += change;
     if (!entry.durable) return;
     this.#diskDurable += change;

@@ -39,7 +39,7 @@ export function redrive(source: Queue, options: RedriveOptions, host: RedriveHos
     if (!dryRun) {
       head.read(entry.envelope);
       const message = asPublished(entry, head.persistent);
-      if (mode === "move") source.deleteReady(entry);
+      if (mode === "move") source.deleteFound(entry);
       if (entry.history === undefined) target.enqueue(message, head.expiration);
       else target.addDeadLetter(message, entry.history);
       host.added(message, target);

@@ -57,6 +57,11 @@ export interface Engine {
    */
   deleteMessage(queue: string, position: string, owner: Owner): Promise<void>;
   /**
+   * Makes a parked or delayed message ready, in its place; resolves when that is on disk. Rejects as {@link deleteMessage}, with
+   * `precondition-failed` if it is neither.
+   */
+  releaseMessage(queue: string, position: string, owner: Owner): Promise<void>;
+  /**
    * Moves or copies ready messages to other queues, a bounded number in one call, and resolves when that is on disk. Each is at every
    * moment in one of the two queues, also after a crash. Rejects with `not-found` if the queue named is not there, and as publishes are refused.
    */
@@ -270,6 +275,10 @@ export interface QueueReport {
   readonly readyBytes: number;
   /** Handed out, by whatever means, and not settled. */
   readonly unsettled: number;
+  /** To come back at a certain time. */
+  readonly delayed: number;
+  /** Tried as often as they may be: somebody has to release or delete them. */
+  readonly parked: number;
   readonly consumers: number;
   /** Tag of the single active consumer; `undefined` if there is none. */
   readonly activeConsumer: string | undefined;
@@ -283,7 +292,7 @@ export interface QueueReport {
   readonly effectiveArguments: EffectiveArguments;
 }
 
-export type MessageState = "ready" | "unsettled";
+export type MessageState = "ready" | "unsettled" | "delayed" | "parked";
 
 /** Which messages are meant: those that meet every condition given. */
 export interface MessageFilter {

@@ -87,6 +87,12 @@ export const requestHandlers: { readonly [T in HandledRequest]: Handler<T> } = {
     };
   },
 
+  async "queue.message.release"(session, frame) {
+    return {
+      reply: await session.broker.releaseMessage(session.visitor, queueOf(session, frame.queue), frame),
+    };
+  },
+
   async "queue.redrive"(session, frame) {
     return { reply: await session.broker.redrive(session.visitor, queueOf(session, frame.queue), frame) };
   },

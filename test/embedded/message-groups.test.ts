@@ -21,7 +21,7 @@ function item(seq: number, key: string | undefined): Item {
 }
 
 function holder(): Holder {
-  return { took: () => {}, released: () => {}, touch: () => {} };
+  return { hasOne: false, took: () => {}, released: () => {}, touch: () => {} };
 }
 
 /** Groups over a list of messages, each with its key; what has been handed out stands in `out`. */

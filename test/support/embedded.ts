@@ -33,7 +33,9 @@ export function queueHost(parts: Partial<QueueHost> = {}): QueueHost {
     now: () => 0,
     deadlines: new Deadlines({ now: () => 0, delay: () => {} }),
     circuitChanged: () => {},
+    random: () => 0.5,
     deadLetters: {
+      tryMove: () => false,
       move: (entry) => {
         entry.lane.end(entry);
         return false;

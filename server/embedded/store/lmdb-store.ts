@@ -5,7 +5,7 @@ import { CommitBuilder } from "./lmdb/commit-builder.ts";
 import { DirectoryLock } from "./lmdb/directory-lock.ts";
 import { DroppedRanges } from "./lmdb/dropped-ranges.ts";
 import { EntryLoader } from "./lmdb/entry-loader.ts";
-import { Environment, type Row, type TableName, Writes } from "./lmdb/environment.ts";
+import { Environment, type ReadObserver, type Row, type TableName, Writes } from "./lmdb/environment.ts";
 import { beginStore, finishStore, prepareDirectory } from "./lmdb/format-marker.ts";
 import { endOfTime, readRunQueue } from "./lmdb/keys.ts";
 import { Maintenance, type MaintenanceOptions } from "./lmdb/maintenance.ts";
@@ -37,6 +37,8 @@ export interface LmdbStoreOptions {
   readonly maintenance?: Partial<MaintenanceOptions>;
   /** After so many milliseconds a read transaction is ended where it can be. Default: 2. */
   readonly longReadMs?: number;
+  /** For measuring: is told of each read transaction. */
+  readonly reads?: ReadObserver;
 }
 
 const defaultCacheBytes = 32 * 1024 * 1024;
@@ -97,15 +99,13 @@ export class LmdbStore implements Store {
 
   async open(): Promise<Recovered> {
     if (this.#open !== undefined) throw new Error("the store is open already");
-    const { directory, longReadMs } = this.#options;
+    const { directory, longReadMs, reads } = this.#options;
     prepareDirectory(directory);
     const lock = await DirectoryLock.acquire(directory);
     let environment: Environment | undefined;
     try {
       const isNew = beginStore(directory);
-      environment = new Environment(join(directory, "store.mdb"), {
-        ...(longReadMs === undefined ? {} : { longReadMs }),
-      });
+      environment = new Environment(join(directory, "store.mdb"), { longReadMs, reads });
       const recovered = await this.#recover(lock, environment);
       if (isNew) finishStore(directory);
       return recovered;

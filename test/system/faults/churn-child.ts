@@ -9,6 +9,7 @@ import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promi
 import { MaintenanceLoop } from "../../../server/embedded/maintenance-loop.ts";
 import { LmdbStore } from "../../../server/embedded/store/lmdb-store.ts";
 import { ChurnModel, type ChurnQueue, expiresAt as expiryOf, isIntact } from "./churn-model.ts";
+import { type LongestReads, ReadTimes } from "./read-times.ts";
 import { seeded } from "./seeded.ts";
 
 export interface ChurnLine {
@@ -21,8 +22,8 @@ export interface ChurnLine {
   readonly liveBytes: number;
   readonly peakLiveBytes: number;
   readonly fileBytes: number;
-  /** By what held the read transaction; only what was longer than all before is noted. */
-  readonly longestReadMs: { readonly commit: number; readonly load: number; readonly maintain: number };
+  readonly exported: number;
+  readonly longestReads: LongestReads;
   /** Of the last line: what was left is right, before and after opening again. */
   readonly done: boolean;
 }
@@ -31,20 +32,13 @@ const [directory, seconds, seed] = process.argv.slice(2) as [string, string, str
 const commitsUnderWay = 3;
 const random = seeded(Number(seed));
 const model = new ChurnModel({ queues: 50, random, maxLiveBytes: 200_000_000 });
-const store = new LmdbStore({ directory });
+const reads = new ReadTimes();
+const store = new LmdbStore({ directory, reads });
 await store.open();
 const startMs = performance.now();
 let isOver = false;
 let browsed = 0;
-const longestReadMs = { commit: 0, load: 0, maintain: 0 };
-
-/** The store keeps the longest read only; whatever has just made it longer was that read. */
-let knownLongestMs = 0;
-function noteRead(from: LmdbStore, what: keyof typeof longestReadMs): void {
-  if (from.longestReadMs <= knownLongestMs) return;
-  longestReadMs[what] = from.longestReadMs;
-  knownLongestMs = from.longestReadMs;
-}
+let exported = 0;
 
 function fail(error: unknown): void {
   process.stderr.write(`${(error as Error).stack}\n`);
@@ -54,9 +48,8 @@ function fail(error: unknown): void {
 async function commit(): Promise<void> {
   while (!isOver) {
     const { changes, flushed } = model.next();
-    const committed = store.commit(changes);
-    noteRead(store, "commit");
-    await committed;
+    reads.what = "commit";
+    await store.commit(changes);
     flushed();
   }
 }
@@ -67,8 +60,8 @@ const none = Buffer.alloc(0);
 function browse(from: LmdbStore, queue: ChurnQueue, first: number, maxEntries: number): number {
   const expected = queue.live.slice(first, first + maxEntries).filter(({ seq }) => seq <= queue.flushedSeq);
   const fromSeq = queue.live[first]?.seq ?? 0;
+  reads.what = "load";
   const loaded = from.load(queue.id, fromSeq, queue.flushedSeq, maxEntries, 1_000_000);
-  noteRead(from, "load");
   for (const [i, { seq, messageId, envelope, note, expiresAt }] of loaded.entries()) {
     if (seq !== expected[i]?.seq)
       throw new Error(`queue ${queue.id}: ${seq} where ${expected[i]?.seq} was to be`);
@@ -93,6 +86,23 @@ async function browseAtRandom(): Promise<void> {
   }
 }
 
+/** Goes through one queue after the other from its beginning to its end, as far as that stays where it is. */
+async function exportQueues(): Promise<void> {
+  for (let at = 0; !isOver; at = (at + 1) % model.queues.length) {
+    const queue = model.queues[at]!;
+    for (let seq = 0; !isOver && seq <= queue.flushedSeq; ) {
+      const first = queue.live.findIndex((entry) => entry.seq >= seq);
+      if (first === -1) break;
+      const count = browse(store, queue, first, 500);
+      if (count === 0) break;
+      exported += count;
+      seq = queue.live[first + count - 1]!.seq + 1;
+      await nextTurn();
+    }
+    await sleep(20);
+  }
+}
+
 async function checkAll(from: LmdbStore): Promise<void> {
   for (const queue of model.queues) {
     for (let first = 0; first < queue.live.length; ) {
@@ -110,10 +120,11 @@ function report(done: boolean): void {
     settled: model.settled,
     purged: model.purged,
     browsed,
+    exported,
     liveBytes: model.liveBytes,
     peakLiveBytes: model.peakLiveBytes,
     fileBytes: statSync(join(directory, "store.mdb")).size,
-    longestReadMs,
+    longestReads: reads.longest,
     done,
   };
   process.stdout.write(`${JSON.stringify(line)}\n`);
@@ -122,9 +133,8 @@ function report(done: boolean): void {
 const maintenance = new MaintenanceLoop({
   store: {
     maintain() {
-      const step = store.maintain();
-      noteRead(store, "maintain");
-      return step;
+      reads.what = "maintain";
+      return store.maintain();
     },
   },
   delay: (delayMs, callback) => void setTimeout(callback, delayMs).unref(),
@@ -138,12 +148,12 @@ setTimeout(() => {
   isOver = true;
 }, Number(seconds) * 1000);
 try {
-  await Promise.all([...Array.from({ length: commitsUnderWay }, commit), browseAtRandom()]);
+  await Promise.all([...Array.from({ length: commitsUnderWay }, commit), browseAtRandom(), exportQueues()]);
   clearInterval(reporting);
   await maintenance.stop();
   await checkAll(store);
   await store.close({ clean: true });
-  const again = new LmdbStore({ directory });
+  const again = new LmdbStore({ directory, reads });
   await again.open();
   await checkAll(again);
   await again.close({ clean: true });

@@ -6,6 +6,7 @@ import {
   type NewMessage,
   type NotedEntry,
   type QueueChanges,
+  type RecordChange,
   type SettledEntry,
 } from "../../../server/embedded/store/store.ts";
 
@@ -58,6 +59,7 @@ export class ChurnModel {
   readonly queues: readonly ChurnQueue[];
   readonly #options: ChurnModelOptions;
   #nextId = 1;
+  #isDeclared = false;
   liveBytes = 0;
   peakLiveBytes = 0;
   published = 0;
@@ -99,11 +101,22 @@ export class ChurnModel {
     }
     const lastSeqs = new Map([...appended].map(([queue, entries]) => [queue, entries.at(-1)!.seq]));
     return {
-      changes: { messages, queues, dropped, records: [] },
+      changes: { messages, queues, dropped, records: this.#records() },
       flushed: () => {
         for (const [queue, seq] of lastSeqs) queue.flushedSeq = Math.max(queue.flushedSeq, seq);
       },
     };
+  }
+
+  /** The queues are declared with the first commit. */
+  #records(): RecordChange[] {
+    if (this.#isDeclared) return [];
+    this.#isDeclared = true;
+    const queues = this.queues.map(({ id }) => ({
+      key: `queue/churned-${id}`,
+      value: { id, autoDelete: false, arguments: {} },
+    }));
+    return [...queues, { key: "engine/reserved-queue-ids", value: this.queues.length + 1 }];
   }
 
   #publish(appended: Map<ChurnQueue, NewEntry[]>): NewMessage {

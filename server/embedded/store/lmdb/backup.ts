@@ -6,6 +6,7 @@ import type { CheckProgress, CheckReport } from "./check/check-report.ts";
 import { removeLockFile, requireRoom, storeFile, syncPath } from "./check/store-files.ts";
 import { Environment, Writes } from "./environment.ts";
 import { requireStore, writeMarker } from "./format-marker.ts";
+import { copySnapshot } from "./snapshot-copy.ts";
 
 export interface BackupOptions {
   /** Check the copy before it gets its name. Default: true. */
@@ -16,7 +17,7 @@ export interface BackupOptions {
 export interface BackupReport {
   /** Size of the copy. */
   readonly bytes: number;
-  /** How long a snapshot was held, in milliseconds: for that long the broker's file could not use freed pages again. */
+  /** How long a snapshot was held at most, in milliseconds: for that long the broker's file could not use freed pages again. */
   readonly snapshotHeldMs: number;
   /** Commits that the copy has. */
   readonly commit: number;
@@ -51,7 +52,7 @@ export async function backupDirectory(
   const unfinished = mkdtempSync(join(dirname(target), `.${basename(target)}-unfinished-`));
   try {
     const copy = join(unfinished, storeFile);
-    const snapshotHeldMs = await copySnapshot(path, copy);
+    const snapshotHeldMs = await copyFile(path, copy);
     const commit = await markNotClean(copy);
     writeMarker(unfinished);
     const report = verify ? await verified(unfinished, onProgress) : undefined;
@@ -79,11 +80,13 @@ function requireTarget(source: string, target: string): void {
   if (readdirSync(target).length > 0) throw new StoreError("io", `${target} is not empty`);
 }
 
-async function copySnapshot(path: string, copy: string): Promise<number> {
+/** Returns how long a snapshot was held at most. */
+async function copyFile(path: string, copy: string): Promise<number> {
   for (let attempt = 1; ; attempt++) {
     const environment = new Environment(path, { readOnly: true });
     try {
-      return await environment.copyTo(copy);
+      await copySnapshot(environment, path, copy);
+      return environment.longestReadMs;
     } catch (error) {
       rmSync(copy, { force: true });
       if (attempt === attempts) throw error;

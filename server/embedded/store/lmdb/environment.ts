@@ -93,11 +93,18 @@ const defaultLongReadMs = 2;
 /** Address space only; it doubles by itself when the data outgrow it. */
 const initialMapBytes = 2 ** 30;
 
+/** For measuring: is told when a read transaction begins and ends. */
+export interface ReadObserver {
+  begun(): void;
+  ended(heldMs: number): void;
+}
+
 export interface EnvironmentOptions {
   /** Nothing can be written, and what is not there is not made. Another process may be writing. Default: false. */
   readonly readOnly?: boolean;
   /** After so long a read transaction is ended where nothing depends on it: freed pages wait for it. Default: 2 ms. */
-  readonly longReadMs?: number;
+  readonly longReadMs?: number | undefined;
+  readonly reads?: ReadObserver | undefined;
   /** How often, at most, readers of other processes are looked after. Default: 5 s. */
   readonly readerCheckMs?: number;
 }
@@ -112,6 +119,7 @@ export class Environment {
   /** The last commit that is known to be there. */
   #seenCommit = 0;
   readonly #longReadMs: number;
+  readonly #reads: ReadObserver | undefined;
   readonly #readerCheckMs: number;
   #readersCheckedAt = performance.now();
 
@@ -123,10 +131,12 @@ export class Environment {
     {
       readOnly = false,
       longReadMs = defaultLongReadMs,
+      reads,
       readerCheckMs = defaultReaderCheckMs,
     }: EnvironmentOptions = {},
   ) {
     this.#longReadMs = longReadMs;
+    this.#reads = reads;
     this.#readerCheckMs = readerCheckMs;
     const binary = { encoding: "binary", keyEncoding: "binary" } as const;
     this.#root = open<Uint8Array, Uint8Array>({
@@ -150,16 +160,16 @@ export class Environment {
     this.missingTables = Object.keys(opened).filter((name) => opened[name as TableName] === undefined);
   }
 
-  /**
-   * Copies the file as it is after one commit, while commits go on. For that long a read transaction is held, so that no
-   * page it needs is written over.
-   *
-   * @returns how long, in milliseconds.
-   */
-  async copyTo(path: string): Promise<number> {
-    const begun = performance.now();
-    await this.#root.backup(path, false);
-    return performance.now() - begun;
+  /** Calls `read` while no page of the last commit can be written over. Keep it short: see {@link longestReadMs}. */
+  holding<Result>(read: () => Result): Result {
+    this.#beginRead();
+    try {
+      // A read transaction begins with the first read.
+      this.#root.getBinaryFast(headKey);
+      return read();
+    } finally {
+      this.endRead();
+    }
   }
 
   head(): Head | undefined {
@@ -290,6 +300,7 @@ export class Environment {
     if (heldMs > this.longestReadMs) this.longestReadMs = heldMs;
     this.#readSince = 0;
     this.#root.resetReadTxn();
+    this.#reads?.ended(heldMs);
   }
 
   async close(): Promise<void> {
@@ -318,7 +329,9 @@ export class Environment {
   }
 
   #beginRead(): void {
-    if (this.#readSince === 0) this.#readSince = performance.now();
+    if (this.#readSince !== 0) return;
+    this.#reads?.begun();
+    this.#readSince = performance.now();
   }
 }
 

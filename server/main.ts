@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { readFileSync } from "node:fs";
+import { constants } from "node:os";
 import { CommandFailure } from "./cli/command-failure.ts";
 import { runCli } from "./cli/run.ts";
 import type { Config } from "./config.ts";
@@ -14,6 +15,8 @@ import { version } from "./version.ts";
 const startFailureExitCode = 1;
 /** A commit failed. Nothing of it was confirmed; a restart recovers. */
 const storeFailureExitCode = 70;
+/** One press of Ctrl-C can come as two signals, from the terminal and from npm. */
+const sameSignalMs = 500;
 
 async function serve(config: Config): Promise<void> {
   const log = createLogger(config);
@@ -41,12 +44,29 @@ async function serve(config: Config): Promise<void> {
       `const posthorn = await connect("${running.url}"${login}); const queue = await posthorn.queue("hello").declare(); ` +
       `await queue.publish("hello, world"); await posthorn.close(); })'`,
   );
-  const signal = await new Promise<string>((resolve) => {
-    for (const name of ["SIGTERM", "SIGINT"] as const) process.on(name, () => resolve(name));
+  const signal = await firstSignal((again) => {
+    log.warn({ signal: again }, "stopping at once: clients are cut off; what was confirmed is safe");
+    process.exit(128 + constants.signals[again]);
   });
-  log.info({ signal }, "stopping");
+  log.info({ signal }, "stopping; another signal stops at once");
   await running.stop();
   log.info("stopped");
+}
+
+type StopSignal = "SIGTERM" | "SIGINT";
+
+/** Resolves to the first; calls `onSecond` with the one that comes some time later. */
+function firstSignal(onSecond: (signal: StopSignal) => void): Promise<StopSignal> {
+  return new Promise((resolve) => {
+    let firstAtMs: number | undefined;
+    const hear = (signal: StopSignal) => {
+      firstAtMs ??= performance.now();
+      resolve(signal);
+      if (performance.now() - firstAtMs >= sameSignalMs) onSecond(signal);
+    };
+    process.on("SIGTERM", hear);
+    process.on("SIGINT", hear);
+  });
 }
 
 function isExpected(error: unknown): error is { code: string } {

@@ -46,12 +46,22 @@ export interface Clock {
   readonly delay: (delayMs: number, callback: () => void) => void;
 }
 
+/** What a broker holds. */
+export interface BrokerCounts {
+  readonly sessions: number;
+  readonly exchanges: number;
+  readonly queues: number;
+  readonly consumers: number;
+}
+
 /** A broker that runs. */
 export interface RunningBroker {
   readonly host: string;
   readonly port: number;
   /** Where clients connect: `ws://…`. */
   readonly url: string;
+  /** How much there is of everything at the moment. Connections count until everything of theirs is gone. */
+  counts(): BrokerCounts;
   /** Stops accepting, tells clients, writes what is under way, and ends. */
   stop(): Promise<void>;
 }
@@ -162,6 +172,7 @@ export async function startBroker({
     host: config.host,
     port,
     url: `ws://${shownHost}:${port}`,
+    counts: () => ({ sessions: sessions.size, ...broker.counts() }),
     async stop() {
       isStopping = true;
       listener.close();

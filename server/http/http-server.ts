@@ -20,6 +20,9 @@ export interface HttpServerOptions {
   onError(error: unknown): void;
 }
 
+/** For who opens a connection and does not ask, or does not come to the end. */
+const timeouts = { headersTimeout: 10_000, requestTimeout: 15_000, connectionsCheckingInterval: 2000 };
+
 type Handler = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
 
 function routesOf({ clientScriptPath, health }: HttpServerOptions): ReadonlyMap<string, Handler> {
@@ -83,7 +86,7 @@ export function createHttpServer(options: HttpServerOptions): Server {
     else replyError(request, response, 404, "not-found", "There is nothing at this path.");
   }
 
-  return createServer({ headersTimeout: 10_000, requestTimeout: 15_000 }, (request, response) => {
+  return createServer(timeouts, (request, response) => {
     handle(request, response).catch((error: unknown) => {
       options.onError(error);
       if (response.headersSent) response.destroy();

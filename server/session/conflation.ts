@@ -28,18 +28,19 @@ export class Conflation {
     this.#maxBytes = maxBytes;
   }
 
-  /** Delivers now if there is room, otherwise when there is. */
-  deliver(consumer: number, delivery: Delivery): void {
-    if (this.#kept.size === 0 && this.#outbox.hasRoom()) {
-      this.#outbox.deliver(consumer, 0, delivery);
-      return;
-    }
-    const { redelivered, attempts, history, envelope } = delivery;
+  /** Delivers now if there is room, otherwise what is left of it when there is. */
+  deliver(consumer: number, deliveries: readonly Delivery[]): void {
+    if (this.#kept.size === 0 && this.#outbox.hasRoom()) this.#outbox.deliverUnnumbered(consumer, deliveries);
+    else for (const delivery of deliveries) this.#keep(consumer, delivery);
+  }
+
+  #keep(consumer: number, { redelivered, attempts, history, envelope }: Delivery): void {
     const key = `${consumer}:${addressOf(envelope)}`;
     this.#drop(key);
     // A copy: a view would keep the whole WebSocket message that it came in.
-    this.#kept.set(key, { consumer, redelivered, attempts, history, envelope: new Uint8Array(envelope) });
-    this.#keptBytes += envelope.length + overheadBytes;
+    const kept = { consumer, redelivered, attempts, history, envelope: new Uint8Array(envelope) };
+    this.#kept.set(key, kept);
+    this.#keptBytes += bytesOf(kept);
     for (const oldest of this.#kept.keys()) {
       // A single message that is larger than allowed is kept all the same: it is no larger than any message may be.
       if (this.#keptBytes <= this.#maxBytes || this.#kept.size === 1) break;
@@ -55,27 +56,31 @@ export class Conflation {
     for (const [key, kept] of this.#kept) {
       if (!this.#outbox.hasRoom()) return;
       this.#outbox.deliver(kept.consumer, 0, kept);
-      this.#remove(key, kept.envelope);
+      this.#remove(key, kept);
     }
   }
 
   /** The consumer has ended: nothing is delivered to it any more. */
   forget(consumer: number): void {
-    for (const [key, kept] of this.#kept) if (kept.consumer === consumer) this.#remove(key, kept.envelope);
+    for (const [key, kept] of this.#kept) if (kept.consumer === consumer) this.#remove(key, kept);
     this.#dropped.delete(consumer);
   }
 
   #drop(key: string): void {
     const kept = this.#kept.get(key);
     if (kept === undefined) return;
-    this.#remove(key, kept.envelope);
+    this.#remove(key, kept);
     this.#dropped.set(kept.consumer, (this.#dropped.get(kept.consumer) ?? 0) + 1);
   }
 
-  #remove(key: string, envelope: Uint8Array): void {
+  #remove(key: string, kept: Kept): void {
     this.#kept.delete(key);
-    this.#keptBytes -= envelope.length + overheadBytes;
+    this.#keptBytes -= bytesOf(kept);
   }
+}
+
+function bytesOf({ envelope, history }: Kept): number {
+  return envelope.length + (history?.length ?? 0) + overheadBytes;
 }
 
 /** Exchange and routing key as a text to compare: a character a byte, as that is quicker than to decode it. */

@@ -100,7 +100,7 @@ export class SessionConsumer implements DeliverySink {
 
   deliver(deliveries: readonly Delivery[]): void {
     if (this.#conflation !== undefined) {
-      for (const delivery of deliveries) this.#conflation.deliver(this.number, delivery);
+      this.#conflation.deliver(this.number, deliveries);
       return;
     }
     if (this.#noAck) {

@@ -48,6 +48,15 @@ export class WebSocketListener {
       maxFragments: 4096,
       handleProtocols: (offered) => (offered.has(subprotocol) ? subprotocol : false),
     });
+    options.server.on("connection", (socket: Socket) => {
+      const address = socket.remoteAddress ?? "";
+      const leave = this.#counts.arrive(options.addressKey(address));
+      if (leave !== undefined) socket.once("close", leave);
+      else {
+        socket.destroy();
+        options.onRefused(address, 503, "Too many sockets.");
+      }
+    });
     options.server.on("upgrade", (request, socket, head) => {
       // An error before the handshake is done would otherwise end the process.
       const onError = () => socket.destroy();

@@ -64,6 +64,28 @@ test("a client that does not answer is cut off at the deadline; meanwhile nobody
   stuck.terminate();
 });
 
+test.each([
+  ["SIGTERM", 143],
+  ["SIGINT", 130],
+] as const)(
+  "a second %s, some time after the first, ends a stop that takes long with %d",
+  async (signal, code) => {
+    const broker = await startBroker("--memory", "--shutdown-timeout-ms", "1m");
+    const stuck = await open(broker);
+    stuck.pause();
+    const exit = exitOf(broker);
+    // As long as they come close together they count as one.
+    const pressing = setInterval(() => broker.child.kill(signal), 100);
+    expect(await exit).toBe(code);
+    clearInterval(pressing);
+    expect(broker.log.filter(({ msg }) => String(msg).startsWith("stopping"))).toMatchObject([
+      { level: "info", signal },
+      { level: "warn", signal },
+    ]);
+    stuck.terminate();
+  },
+);
+
 test("a stop in order loses nothing, and what was never handed out is not marked as redelivered", async () => {
   const dataDir = mkdtempSync(join(tmpdir(), "posthorn-shutdown-"));
   try {

@@ -5,11 +5,13 @@ import { memoryWatermark } from "./memory-watermark.ts";
 import { nackLoop } from "./nack-loop.ts";
 import type { Scenario } from "./scenario.ts";
 import { slowReader } from "./slow-reader.ts";
+import { strangers } from "./strangers.ts";
 
 export const scenarios: readonly Scenario[] = [
   slowReader,
   nackLoop,
   connectionStorm,
+  strangers,
   memoryWatermark,
   diskWatermark,
   fullDisk,

@@ -48,7 +48,7 @@ export interface QueueStatus {
   readonly readyBytes: number;
   /** Messages that come back at a certain time. */
   readonly delayed: number;
-  /** Messages that were delivered as often as they may be: release or delete them. */
+  /** Messages that were delivered as often as they may be, or failed while others succeeded: release or delete them. */
   readonly parked: number;
   /** Messages with consumers, or taken by `get`, that are not settled. */
   readonly unsettled: number;

@@ -300,7 +300,7 @@ export const requests = {
       delayed: optional(count("Messages that come back at a certain time.")),
       parked: optional(
         count(
-          "Messages that were delivered as often as they may be: somebody has to release or delete them.",
+          "Messages that were delivered as often as they may be, or failed while others succeeded: somebody has to release or delete them.",
         ),
       ),
       consumers: count("Consumers of the queue."),

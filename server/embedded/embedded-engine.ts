@@ -595,10 +595,8 @@ export class EmbeddedEngine implements Engine {
   #expired(queue: Queue, entries: readonly Entry[], sink: LeaseSink): void {
     if (queue.deleted) return;
     sink.expired(entries);
-    // To the circuit breaker it is a failure, not a receiver that went away.
-    for (const entry of entries) queue.breaker?.settled(entry, "requeue");
     const reason = { code: "delivery-expired", message: "It was not settled in time." };
-    for (const entry of entries) queue.putBack(entry, "return", { delay: 0, reason });
+    for (const entry of entries) queue.putBack(entry, "late", { delay: 0, reason });
     this.#dispatcher.wake(queue);
   }
 

@@ -19,6 +19,17 @@ export class OutcomeWindow {
     counts[this.#part % parts]!++;
   }
 
+  /** Takes back failures that are not to count, the oldest first. */
+  forgive(failures: number): void {
+    let left = failures;
+    for (let part = this.#part + 1; part <= this.#part + parts; part++) {
+      const at = part % parts;
+      const taken = Math.min(left, this.#failed[at]!);
+      this.#failed[at]! -= taken;
+      left -= taken;
+    }
+  }
+
   totals(now: number): { readonly succeeded: number; readonly failed: number } {
     this.#moveTo(now);
     const sum = (counts: readonly number[]) => counts.reduce((total, count) => total + count, 0);

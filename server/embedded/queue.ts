@@ -9,6 +9,7 @@ import type {
   QueueDeclaration,
   QueueReport,
   QueueStatus,
+  SettleOutcome,
 } from "../engine/engine.ts";
 import { CircuitBreaker } from "./circuit-breaker.ts";
 import { ConsumerRoster } from "./consumer-roster.ts";
@@ -30,6 +31,9 @@ import type { QueueCounters, QueueId } from "./store/store.ts";
 
 /** How many expired messages are passed over at once on the way to one that is not. */
 const maxPassedOver = 1000;
+
+/** Why a message comes back. `late`: it was not settled in time. */
+export type ReturnOutcome = Exclude<SettleOutcome, "ack" | "reject"> | "late";
 
 /** What a queue needs of its surroundings. */
 export interface QueueHost extends LaneHost {
@@ -294,27 +298,28 @@ export class Queue implements Subject {
   /** A message that was handed out is done with. */
   finish(entry: Entry): void {
     if (!this.#leaveHolder(entry)) return;
+    this.breaker?.settled(entry, "ack");
     entry.lane.end(entry);
     this.groups?.finish(entry);
-    this.breaker?.settled(entry, "ack");
   }
 
   /** A message that was handed out is not wanted: it goes to the dead-letter target, if there is one. */
   reject(entry: Entry, reason?: NackReason): void {
     if (!this.#leaveHolder(entry)) return;
+    this.breaker?.settled(entry, "reject");
     this.#host.deadLetters.move(entry, "rejected", reason);
     this.groups?.finish(entry);
-    this.breaker?.settled(entry, "reject");
   }
 
   /** A message that was handed out goes back to its place. Released, it was not looked at, and that is no attempt. */
   putBack(
     entry: Entry,
-    outcome: "requeue" | "return" | "release",
+    outcome: ReturnOutcome,
     detail?: SettleDetail,
     isBlamed = outcome !== "release",
   ): void {
     if (!this.#leaveHolder(entry)) return;
+    const advice = this.breaker?.settled(entry, outcome === "late" ? "requeue" : outcome);
     entry.redelivered = true;
     if (outcome !== "release") {
       entry.attempts++;
@@ -328,12 +333,13 @@ export class Queue implements Subject {
     else if (this.#isExpired(entry)) {
       this.#expired(entry);
       this.groups?.finish(entry);
-    } else {
+    } else if (advice === "park") this.#park(entry);
+    else {
       const delayMs = outcome === "requeue" ? this.#delayMs(entry, detail) : 0;
-      if (delayMs > 0) this.#delay(entry, delayMs);
+      const asideMs = advice === "aside" ? this.#asideMs : 0;
+      if (delayMs > 0 || asideMs > 0) this.#delay(entry, Math.max(delayMs, asideMs));
       else this.#becomeReady(entry);
     }
-    this.breaker?.settled(entry, outcome);
   }
 
   /** The delay of a message is over, or the message has expired meanwhile. */
@@ -506,10 +512,21 @@ export class Queue implements Subject {
 
   /** A message has been tried as often as it may: it is dead-lettered, or where nobody takes it, parked. */
   #giveUp(entry: Entry, reason: NackReason | undefined): void {
-    if (!this.#host.deadLetters.tryMove(entry, "delivery-limit", reason))
-      entry.lane.setAside(entry, "parked");
+    if (this.#host.deadLetters.tryMove(entry, "delivery-limit", reason)) this.groups?.finish(entry);
+    else this.#park(entry);
+  }
+
+  /** The next of its group, if there is one, may go on. */
+  #park(entry: Entry): void {
+    entry.lane.setAside(entry, "parked");
     this.groups?.finish(entry);
     entry.group = undefined;
+  }
+
+  /** For how long a message makes way for others that the circuit breaker wants tried before. Where order is all, it does not. */
+  get #asideMs(): number {
+    if (this.breaker === undefined || this.readyCount === 0 || this.#settings.singleActiveConsumer) return 0;
+    return this.breaker.asideMs;
   }
 
   #delayMs({ attempts }: Entry, detail: SettleDetail | undefined): number {

@@ -1,14 +1,12 @@
 import type { PublishSink } from "../engine/engine.ts";
 import type { Lane, PendingChanges } from "./lane.ts";
 import type { Message } from "./message.ts";
-
 import type { NewMessage, QueueChanges, RecordChange, Store } from "./store/store.ts";
 
 export interface CommitterOptions {
   readonly store: Store;
   /** Calls back at the end of the present turn of the event loop. */
   readonly defer: (callback: () => void) => void;
-  readonly nextMessageId: number;
   /** Congested above this many bytes that are not on disk yet; relieved at half. */
   readonly maxUncommittedBytes: number;
   /** A commit failed: nothing may be confirmed any more. Called once. */
@@ -51,7 +49,7 @@ export class Committer {
   #isBuildDue = false;
   #failed = false;
   #failure: unknown;
-  #nextMessageId: number;
+  #nextMessageId = 1;
   #unflushedBytes = 0;
   #congested = false;
   readonly #reliefListeners: (() => void)[] = [];
@@ -59,7 +57,11 @@ export class Committer {
 
   constructor(options: CommitterOptions) {
     this.#options = options;
-    this.#nextMessageId = options.nextMessageId;
+  }
+
+  /** The number of the next message that is written; earlier ones were given out before. Called before the first is written. */
+  continueFrom(nextMessageId: number): void {
+    this.#nextMessageId = nextMessageId;
   }
 
   get congested(): boolean {

@@ -48,10 +48,10 @@ class Committing {
     this.committer = new Committer({
       store: store as Store,
       defer: this.turns.defer,
-      nextMessageId: 7,
       maxUncommittedBytes,
       onFailure: (error) => this.failures.push(error),
     });
+    this.committer.continueFrom(7);
     this.host = queueHost({ changed: (lane) => this.committer.changed(lane) });
     this.queue = new Queue(1, queueNamed("q"), undefined, this.host);
   }

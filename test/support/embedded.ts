@@ -1,6 +1,7 @@
 import type { ErrorCode } from "../../protocol/errors.ts";
 import { Deadlines } from "../../server/embedded/deadlines.ts";
-import { EmbeddedEngine, type EmbeddedEngineOptions } from "../../server/embedded/embedded-engine.ts";
+import { EmbeddedEngine } from "../../server/embedded/embedded-engine.ts";
+import type { EmbeddedEngineOptions } from "../../server/embedded/engine-options.ts";
 import type { QueueHost } from "../../server/embedded/queue.ts";
 import { MemoryStore } from "../../server/embedded/store/memory-store.ts";
 import type {

@@ -549,7 +549,6 @@ export class Queue implements Subject {
       groups.putBack(entry);
       entry.lane.expireInTime(entry);
     } else entry.lane.putBack(entry);
-    if (this.limits?.areExceeded) this.isUntidy = true;
   }
 
   /** A message that is no longer ready, nor with a consumer, has expired. */

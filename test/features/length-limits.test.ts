@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Posthorn, Queue, QueueArguments } from "../../client/index.ts";
 import { type RawClient, texts, withBroker } from "../support/broker.ts";
+import { ManualTime } from "../support/manual-time.ts";
 
 async function publish(queue: Queue, ...all: string[]): Promise<void> {
   for (const text of all) await queue.publish(text);
@@ -251,6 +252,33 @@ describe("a message that comes back", () => {
         await expect.poll(async () => (await queue.status()).ready).toBe(6);
         expect(await textsIn(queue)).toEqual(["1", "2", "3", "4", "5", "6"]);
       }),
+  );
+
+  test.each(["drop-head", "reject-publish", "dead-letter"] as const)(
+    "makes none go after a delay either, nor when it was parked and is released: %s",
+    async (overflow) => {
+      const clock = new ManualTime();
+      await withBroker(
+        async ({ connect }) => {
+          const posthorn = await connect();
+          const limits = { maxLength: 2, overflow, deliveryLimit: 1, deadLetterQueue: "not there" };
+          const queue = await declare(posthorn, limits);
+          await publish(queue, "1", "2");
+          (await queue.get())!.requeue();
+          await queue.declare({ ...limits, deliveryLimit: 2, onMismatch: "update" });
+          (await queue.get())!.requeue({ delay: 1000 });
+          await publish(queue, "3", "4");
+          expect(await queue.status()).toMatchObject({ ready: 2, parked: 1, delayed: 1 });
+          clock.advance(1000);
+          expect(await textsIn(queue)).toEqual(["2", "3", "4"]);
+          const [parked] = (await queue.browsePage({ filter: { state: "parked" } })).messages;
+          await queue.releaseMessage(parked!.position);
+          expect(await textsIn(queue)).toEqual(["1", "2", "3", "4"]);
+          expect((await queue.get())?.text()).toBe("1");
+        },
+        { clock },
+      );
+    },
   );
 
   test("counts when the next one comes: then the oldest go until the limit is kept", () =>

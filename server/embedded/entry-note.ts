@@ -7,23 +7,31 @@ export interface EntryNote {
   readonly isParked: boolean;
   /** Not delivered before, in milliseconds since 1970; 0: at any time. */
   readonly delayedUntil: number;
+  /** It was released after its time: it does not expire any more. */
+  readonly isOverdue: boolean;
   /** What happened to the message before, for those who get it: see `encodeHistory`. */
   readonly history: Uint8Array | undefined;
 }
 
-const flags = { history: 1, parked: 2, delayed: 4 } as const;
+const flags = { history: 1, parked: 2, delayed: 4, overdue: 8 } as const;
 
 /**
  * A byte of flags; with `delayed` a varint; with `history` that, to the end. `undefined` if there is nothing to keep. The
  * layout is part of the store's format.
  */
-export function encodeNote({ isParked, delayedUntil, history }: EntryNote): Uint8Array | undefined {
-  if (!isParked && delayedUntil === 0 && history === undefined) return undefined;
+export function encodeNote({
+  isParked,
+  delayedUntil,
+  isOverdue,
+  history,
+}: EntryNote): Uint8Array | undefined {
+  if (!isParked && delayedUntil === 0 && !isOverdue && history === undefined) return undefined;
   const writer = new ByteWriter(16 + (history?.length ?? 0));
   writer.u8(
     (history === undefined ? 0 : flags.history) |
       (isParked ? flags.parked : 0) |
-      (delayedUntil === 0 ? 0 : flags.delayed),
+      (delayedUntil === 0 ? 0 : flags.delayed) |
+      (isOverdue ? flags.overdue : 0),
   );
   if (delayedUntil !== 0) writer.varint(delayedUntil);
   if (history !== undefined) writer.raw(history);
@@ -37,6 +45,7 @@ export function decodeNote(bytes: Uint8Array): EntryNote {
   return {
     isParked: (present & flags.parked) !== 0,
     delayedUntil: present & flags.delayed ? reader.varint() : 0,
+    isOverdue: (present & flags.overdue) !== 0,
     history: present & flags.history ? bytes.subarray(reader.at) : undefined,
   };
 }

@@ -39,6 +39,8 @@ export class Entry implements Delivery {
   expiresAt = 0;
   /** While it is delayed: until when, in milliseconds since 1970. */
   delayedUntil = 0;
+  /** It was released after its time: it does not expire any more. */
+  isOverdue = false;
   /** What happened to the message before it came here, and why it came back: see `encodeHistory`. */
   history: Uint8Array | undefined;
   /** With `messageGroups`: its group, from when it was looked at first. */

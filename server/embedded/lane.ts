@@ -210,12 +210,13 @@ export class Lane {
   }
 
   /**
-   * The ready entry in this place, unless it has come back: it is no longer ready, but the caller's to end.
+   * The ready entry in this place if it expires, unless it has come back: it is no longer ready, but the caller's to end.
    * @throws StoreError if it cannot be read back from disk.
    */
   withdraw(seq: number): Entry | undefined {
     const entry = this.ready.findFresh(seq);
-    if (entry !== undefined) this.ready.remove(entry);
+    if (entry === undefined || entry.expiresAt === 0) return undefined;
+    this.ready.remove(entry);
     return entry;
   }
 
@@ -236,7 +237,7 @@ export class Lane {
       const first = entries.find(
         ({ seq }) => !this.ready.wasRemoved(seq) && this.#aside?.stateOf(seq) === undefined,
       );
-      if (first !== undefined) return first;
+      if (first !== undefined) return { ...first, expiresAt: expiryOf(first) };
       from = nextSeq;
     }
     return undefined;
@@ -383,9 +384,10 @@ export class Lane {
 
   /** Takes note of a stored entry. Returns whether it has to be looked for at the next start, too. */
   #found(entry: StoredEntry): boolean {
-    const isLatest = this.#expiry!.added(entry);
-    if (this.#foundAside(entry)) return true;
-    return entry.expiresAt !== 0 && !(isLatest && this.#expiresInTurn);
+    const expiresAt = expiryOf(entry);
+    const isLatest = this.#expiry!.added({ seq: entry.seq, expiresAt });
+    if (this.#foundAside(entry) || expiresAt !== entry.expiresAt) return true;
+    return expiresAt !== 0 && !(isLatest && this.#expiresInTurn);
   }
 
   #foundAside({ seq, note, flags, bytes, expiresAt }: StoredEntry): boolean {
@@ -419,8 +421,12 @@ export class Lane {
     // The turn in which it could have been delivered is over.
     entry.expiresAt = loaded.expiresAt === immediately ? immediately + 1 : loaded.expiresAt;
     if (loaded.note !== undefined) {
-      const { history, delayedUntil } = decodeNote(loaded.note);
+      const { history, delayedUntil, isOverdue } = decodeNote(loaded.note);
       entry.history = history;
+      if (isOverdue) {
+        entry.isOverdue = true;
+        entry.expiresAt = 0;
+      }
       const state = this.#aside?.stateOf(loaded.seq);
       if (state !== undefined) {
         entry.state = state;
@@ -430,4 +436,9 @@ export class Lane {
     entry.redelivered = loaded.attempts > 0 || loaded.messageId < this.#host.uncertainBelow;
     return entry;
   }
+}
+
+/** When a stored entry expires, in milliseconds since 1970; 0: never. */
+function expiryOf({ expiresAt, note }: Pick<StoredEntry, "expiresAt" | "note">): number {
+  return note !== undefined && decodeNote(note).isOverdue ? 0 : expiresAt;
 }

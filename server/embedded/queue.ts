@@ -351,8 +351,15 @@ export class Queue implements Subject {
     } else this.#leaveAside(entry);
   }
 
-  /** A message that was set aside comes back to its place at once. */
+  /**
+   * A message that was set aside comes back to its place at once. One that was parked does so even if it would have expired
+   * meanwhile: nobody releases it for it to be dropped.
+   */
   releaseAside(entry: Entry): void {
+    if (entry.isParked && this.#isExpired(entry)) {
+      entry.isOverdue = true;
+      entry.expiresAt = 0;
+    }
     if (this.#isExpired(entry)) this.delayEnded(entry);
     else {
       this.#leaveAside(entry);

@@ -88,6 +88,41 @@ describe("a parked message", () => {
       await expect(queue.releaseMessage(position)).rejects.toMatchObject({ code: "not-found" });
     }));
 
+  test("is delivered when it is released, also after it would have expired, and after a restart", async () => {
+    const clock = new ManualTime();
+    await withBroker(
+      async ({ connect, restart }) => {
+        let queue = await (await connect()).queue("q").declare({ deliveryLimit: 1, messageTtl: 1000 });
+        const again = async () => {
+          await restart();
+          clock.advance(0);
+          queue = (await connect()).queue("q");
+        };
+        for (const text of ["1", "2", "3"]) await queue.publish(text);
+        for (let i = 0; i < 3; i++) await requeueNext(queue);
+        expect((await parkedIn(queue)).map(({ text }) => text)).toEqual(["1", "2", "3"]);
+        clock.advance(5000);
+        const [first, second] = await parkedIn(queue);
+        await queue.releaseMessage(first!.position);
+        await again();
+        await queue.releaseMessage(second!.position);
+        await queue.publish("4");
+        await again();
+        expect(await queue.status()).toMatchObject({ ready: 3, parked: 1 });
+        clock.advance(1000);
+        expect(await queue.status()).toMatchObject({ ready: 2, parked: 1 });
+        const [one, two] = [await queue.get(), await queue.get()];
+        expect([one?.text(), two?.text()]).toEqual(["1", "2"]);
+        one!.requeue();
+        two!.release();
+        await queue.check();
+        expect((await parkedIn(queue)).map(({ text }) => text)).toEqual(["1", "3"]);
+        expect((await queue.get())?.text()).toBe("2");
+      },
+      { clock, onDisk: true },
+    );
+  });
+
   test("can be deleted, also when it is on disk only", () =>
     withBroker(
       async ({ connect, restart }) => {

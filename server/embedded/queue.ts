@@ -551,11 +551,18 @@ export class Queue implements Subject {
 
   #leaveAside(entry: Entry): void {
     const { groups } = this;
-    entry.lane.readyFromAside(entry);
-    if (groups?.holds(entry)) {
+    const { lane } = entry;
+    lane.readyFromAside(entry);
+    if (!groups?.holds(entry)) lane.putBack(entry);
+    else if (lane.ready.isOnDisk(entry.seq)) {
+      // It is read from its place when its turn comes, and with it its group.
+      groups.finish(entry);
+      entry.group = undefined;
+      lane.putBack(entry);
+    } else {
       groups.putBack(entry);
-      entry.lane.expireInTime(entry);
-    } else entry.lane.putBack(entry);
+      lane.expireInTime(entry);
+    }
   }
 
   /** A message that is no longer ready, nor with a consumer, has expired. */

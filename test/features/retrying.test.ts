@@ -313,6 +313,25 @@ describe("in a queue with message groups", () => {
     },
   );
 
+  test("a message whose delay ends after a restart comes once, though nothing was read before", async () => {
+    const clock = new ManualTime();
+    await withBroker(
+      async ({ connect, restart }) => {
+        const before = await (await connect()).queue("q").declare({ messageGroups: {} });
+        for (const text of ["a1", "a2", "b1"]) await before.publish(text, { headers: { group: text[0]! } });
+        (await before.get())!.requeue({ delay: 1000 });
+        await before.check();
+        await restart();
+        clock.advance(1000);
+        const queue = (await connect()).queue("q");
+        expect(await queue.status()).toMatchObject({ ready: 3, delayed: 0 });
+        expect(await textsOf(queue)).toEqual(["a1", "b1", "a2"]);
+        expect(await queue.status()).toMatchObject({ ready: 0, unsettled: 0, groups: 0 });
+      },
+      { clock, onDisk: true },
+    );
+  });
+
   test("a parked message lets its group go on", () =>
     withBroker(async ({ connect }) => {
       const queue = await (await connect())

@@ -9,9 +9,12 @@ type Shown = Reply<"queue.browse">["messages"][number];
 
 /** A message in a queue, looked at without being taken: there is nothing to settle. */
 export class BrowsedMessage extends EnvelopeView {
-  /** Names the message's place in the queue, for `queue.deleteMessage`. Not the `messageId`, which the publisher chose. */
+  /** Names the message's place in the queue, for `queue.deleteMessage` and `queue.releaseMessage`. Not the `messageId`, which the publisher chose. */
   readonly position: string;
-  /** `ready` for delivery, or `unsettled`: with a consumer, or taken by `get`. As of the moment when it was looked at. */
+  /**
+   * As of the moment when it was looked at. `ready` for delivery; `unsettled`: with a consumer, or taken by `get`; `delayed`: comes
+   * back at {@link delayedUntil}; `parked`: stays until somebody releases or deletes it.
+   */
   readonly state: Shown["state"];
   /** Bytes of the whole body. */
   readonly size: number;
@@ -23,6 +26,8 @@ export class BrowsedMessage extends EnvelopeView {
   readonly attempts: number;
   /** When it expires; `undefined`: never. */
   readonly expiresAt: Date | undefined;
+  /** When it comes back by itself; `undefined`: it is not delayed. */
+  readonly delayedUntil: Date | undefined;
   /** The queues that it was dead-lettered from, and why: the latest first. Empty if it never was. */
   readonly deaths: readonly Death[];
   /** Its first death, also when that is no longer among {@link deaths}. */
@@ -42,6 +47,7 @@ export class BrowsedMessage extends EnvelopeView {
     this.redelivered = shown.redelivered ?? false;
     this.attempts = shown.attempts ?? 0;
     this.expiresAt = shown.expiresAt === undefined ? undefined : new Date(shown.expiresAt);
+    this.delayedUntil = shown.delayedUntil === undefined ? undefined : new Date(shown.delayedUntil);
     this.deaths = shown.deaths ?? [];
     this.firstDeath = shown.firstDeath;
     this.nackReason = shown.nackReason;

@@ -35,6 +35,7 @@ export type { PublishRetryOptions } from "./publish-retry.ts";
 export type { Queue, QueueCounts, QueueDeclaration, QueueStatus } from "./queue.ts";
 export type { QueueArguments } from "./queue-arguments.ts";
 export type { RedriveCount, RedriveOptions, RedriveProgress, RedriveReport } from "./redrive.ts";
+export type { ReleaseMessagesOptions } from "./release.ts";
 export { ReturnedError } from "./returned-error.ts";
 export type { SubscriptionOptions } from "./subscription.ts";
 export type { WebSocketConstructor, WebSocketLike } from "./websocket.ts";

@@ -1,11 +1,10 @@
 import type { DeathReason } from "../protocol/delivery-history.ts";
-import type { RequestFrame } from "../protocol/frames.ts";
 import { headersToJson } from "../protocol/header-json.ts";
 import type { Headers } from "../protocol/header-value.ts";
 
 /** Which messages are meant: those that meet every condition given. */
 export interface MessageFilter {
-  /** `ready` for delivery, or `unsettled`: with a consumer, or taken by `get`. */
+  /** What the message is up to: see the `state` that browsing shows. */
   readonly state?: "ready" | "unsettled" | "delayed" | "parked";
   /** A pattern as of a topic exchange, for the routing key that the message was published with. */
   readonly routingKey?: string;
@@ -27,9 +26,9 @@ export interface MessageFilter {
 }
 
 /** The fields of a request with this filter. */
-export function filterContent(
-  filter: MessageFilter | undefined,
-): Pick<RequestFrame<"queue.browse">, "filter"> {
+export function filterContent<State extends MessageFilter["state"]>(
+  filter: (Omit<MessageFilter, "state"> & { readonly state?: State }) | undefined,
+) {
   if (filter === undefined) return {};
   const { headers, ...rest } = filter;
   return { filter: { ...rest, ...(headers !== undefined && { headers: headersToJson(headers) }) } };

@@ -16,6 +16,7 @@ import type { PublishOptions } from "./publish-encoder.ts";
 import type { QueueArguments } from "./queue-arguments.ts";
 import type { QueueName } from "./queue-name.ts";
 import { type RedriveOptions, type RedriveReport, redrive } from "./redrive.ts";
+import { type ReleaseMessagesOptions, releaseMessages } from "./release.ts";
 
 export interface QueueDeclaration extends QueueArguments {
   /** Survives a restart of the broker, with its persistent messages. Default true; exclusive queues never do. */
@@ -188,6 +189,19 @@ export class Queue {
   }
 
   /**
+   * Makes all messages ready that are parked, each in its place, or those that the `filter` says, also delayed ones. Only those are released
+   * that are there when it begins. Returns how many there were.
+   *
+   * It goes step by step, and ends with the program, the connection or the `signal` after the step under way: what is released
+   * by then stays so.
+   * @throws PosthornError `not-found`, `resource-locked`, `invalid-argument` for a path or pattern in the filter,
+   * `connection-closed`, `aborted`, …
+   */
+  releaseMessages(options: ReleaseMessagesOptions = {}): Promise<number> {
+    return releaseMessages(this.#connection, this.#name, options);
+  }
+
+  /**
    * Moves (or copies) messages from this dead-letter queue back to the queue that each of them failed in, or to one that is named.
    * Each message is at every moment in exactly one of the two queues, whatever happens. Only those are redriven that are
    * there when it begins; those with consumers stay.
@@ -222,14 +236,18 @@ export class Queue {
     return this;
   }
 
-  /** Deletes the messages that are ready, not those with consumers. Returns how many there were. */
+  /**
+   * Deletes the messages that are ready, not those with consumers, nor those that are delayed or parked. None is dead-lettered.
+   * Returns how many there were. @throws PosthornError `not-found`, `resource-locked`, …
+   */
   async purge(options: { readonly signal?: AbortSignal } = {}): Promise<number> {
     const reply = await this.#connection.request("queue.purge", { queue: this.name }, options);
     return reply.messageCount;
   }
 
   /**
-   * Deletes the queue and its messages; returns how many were ready. One that does not exist is no error.
+   * Deletes the queue and its messages; returns how many were ready. One that does not exist is no error. `ifEmpty`: only if
+   * no message is ready, delayed or parked; `ifUnused`: only if it has no consumers.
    * @throws PosthornError `precondition-failed` if a condition does not hold.
    */
   async delete(

@@ -7,7 +7,7 @@ import type { QueueName } from "./queue-name.ts";
 export interface RedriveOptions {
   /** Name of the queue that the messages go to. Default: for each the queue of its latest death. */
   readonly to?: string;
-  /** Which messages. Default: all that are ready. */
+  /** Which messages. Delayed and parked ones only if `state` asks for them. Default: all that are ready. */
   readonly filter?: MessageFilter;
   /** Most messages that are redriven, at least 1. Default: no limit. */
   readonly limit?: number;

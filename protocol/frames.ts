@@ -6,7 +6,13 @@ import { messageFrameCodes, type Outcome } from "./frame-codes.ts";
 import type { Headers } from "./header-value.ts";
 import type { Message, MessageProperties } from "./message.ts";
 import { historyFields, jsonProperties, nackReason } from "./message-fields.ts";
-import { browsedMessage, messageFilter, messagePosition, redriveCount } from "./message-management.ts";
+import {
+  asideFilter,
+  browsedMessage,
+  messageFilter,
+  messagePosition,
+  redriveCount,
+} from "./message-management.ts";
 import type { ExplainedExchange } from "./route-explanation.ts";
 import {
   boolean,
@@ -262,12 +268,12 @@ export const requests = {
     {
       queue: optional(name("Name of the queue. Empty or missing: the last one that this session declared.")),
       ifUnused: flag("Only if it has no consumers. Default false."),
-      ifEmpty: flag("Only if no message is ready. Default false."),
+      ifEmpty: flag("Only if no message is ready, delayed or parked. Default false."),
     },
     { messageCount: count("Messages that were ready.") },
   ),
   "queue.purge": request(
-    "Deletes all messages that are ready. Those with consumers stay.",
+    "Deletes all messages that are ready. Those with consumers stay, and those that are delayed or parked.",
     {
       queue: optional(name("Name of the queue. Empty or missing: the last one that this session declared.")),
     },
@@ -364,6 +370,26 @@ export const requests = {
     },
     {},
   ),
+  "queue.release": request(
+    "Makes messages ready that are parked, or delayed, each in its place. Each call does a bounded piece of work and is answered when it is on disk: go on with `cursor` until there is none. See [Parked messages](guides/dead-letters-and-retries.md).",
+    {
+      queue: optional(name("Name of the queue. Empty or missing: the last one that this session declared.")),
+      filter: optional(object(asideFilter, "Which messages. Missing: all that are parked.")),
+      limit: optional(
+        integer({
+          minimum: 1,
+          maximum: 1000,
+          description: "Most messages released in this call. Default 256.",
+        }),
+      ),
+      cursor: optional(string({ maxLength: 8192, description: "As in `queue.browse`." })),
+    },
+    {
+      released: count("Messages that were released."),
+      examined: count("Messages looked at in this call."),
+      cursor: optional(string({ description: "As in `queue.browse`." })),
+    },
+  ),
   "queue.message.delete": request(
     "Deletes one message. It is not dead-lettered. `not-found` if it is no longer there, `precondition-failed` if a consumer has it.",
     {
@@ -384,7 +410,10 @@ export const requests = {
         name("Name of the queue that they go to. Missing: for each the queue of its latest death."),
       ),
       filter: optional(
-        object(messageFilter, "Which messages. Missing: all. Those with consumers always stay."),
+        object(
+          messageFilter,
+          "Which messages. Those that are delayed or parked stay unless `state` asks for them, those with consumers always. Missing: all that are ready.",
+        ),
       ),
       mode: optional(oneOf(["move", "copy"], "Default `move`.")),
       dryRun: flag("Only count. Default false."),

@@ -39,12 +39,18 @@ export const messageFilter = {
   diedIn: optional(name("The queue of the message's latest death.")),
 } as const;
 
+/** As {@link messageFilter}, for messages that are set aside. */
+export const asideFilter = {
+  ...messageFilter,
+  state: optional(oneOf(["parked", "delayed"], "Which of them. Default `parked`.")),
+} as const;
+
 /** A message as `queue.browse` shows it. */
 export const browsedMessage = {
   position: messagePosition,
   state: oneOf(
     messageStates,
-    "`ready` for delivery, or `unsettled`: with a consumer, or taken by `queue.get`.",
+    "`ready` for delivery; `unsettled`: with a consumer, or taken by `queue.get`; `delayed`: comes back at a certain time; `parked`: somebody has to release or delete it.",
   ),
   size: count("Bytes of the body."),
   redelivered: flag("It may have been delivered before, to whomever. Missing: no."),
@@ -52,6 +58,9 @@ export const browsedMessage = {
     count("How often it was handed out before. Missing: never, or the broker does not know."),
   ),
   expiresAt: optional(count("When it expires, in milliseconds since 1970. Missing: never.")),
+  delayedUntil: optional(
+    count("When it comes back, if it is delayed, in milliseconds since 1970. Missing: it is not."),
+  ),
   ...historyFields,
   ...jsonMessage,
   cut: flag("`base64` has only the beginning of the body."),

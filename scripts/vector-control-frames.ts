@@ -367,6 +367,21 @@ export const controlVectors: readonly ControlVector[] = [
     false,
   ),
   answer("queue.message.release", ok(19)),
+  client("queue.release: no more than it needs", { type: "queue.release", id: 20, queue: "billing" }),
+  client("queue.release: everything", {
+    type: "queue.release",
+    id: 20,
+    queue: "billing",
+    filter: { state: "delayed", headers: { customer: "alfki" } },
+    limit: 100,
+    cursor: "3.2s.5k",
+  }),
+  client(
+    "queue.release: what is ready",
+    { type: "queue.release", id: 20, filter: { state: "ready" } },
+    false,
+  ),
+  answer("queue.release", ok(20, { released: 100, examined: 140, cursor: "3.35.5k" })),
   client("queue.redrive: no more than it needs", { type: "queue.redrive", id: 18, queue: "billing.failed" }),
   client("queue.redrive: everything", {
     type: "queue.redrive",

@@ -10,7 +10,12 @@ export type BrokerEvent =
       readonly queue: string;
       readonly by: string;
     }
-  | { readonly type: "queue-purged"; readonly queue: string; readonly messages: number; readonly by: string }
+  | {
+      readonly type: "queue-purged" | "messages-released";
+      readonly queue: string;
+      readonly messages: number;
+      readonly by: string;
+    }
   | {
       readonly type: "message-deleted" | "message-released";
       readonly queue: string;

@@ -277,6 +277,19 @@ export class Broker {
     return {};
   }
 
+  async releaseMessages(
+    visitor: Visitor,
+    queue: string,
+    { filter, limit = 256, cursor }: Asked<"queue.release">,
+  ): Promise<Reply<"queue.release">> {
+    const asked = messageFilterFrom({ ...filter, state: filter?.state ?? "parked" });
+    const options = { filter: asked, limit, cursor };
+    const { cursor: next, ...done } = await this.#engine.releaseMessages(queue, options, visitor);
+    if (done.released > 0)
+      this.#onEvent({ type: "messages-released", queue, messages: done.released, by: visitor.name });
+    return { ...done, ...(next !== undefined && { cursor: next }) };
+  }
+
   async redrive(
     visitor: Visitor,
     queue: string,

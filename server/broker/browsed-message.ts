@@ -6,7 +6,7 @@ import type { BrowsedMessage } from "../engine/engine.ts";
 
 /** A message as `queue.browse` shows it. */
 export function browsedMessageToJson(
-  { position, state, redelivered, attempts, expiresAt, history, envelope }: BrowsedMessage,
+  { position, state, redelivered, attempts, expiresAt, delayedUntil, history, envelope }: BrowsedMessage,
   maxBodyBytes: number,
 ): Reply<"queue.browse">["messages"][number] {
   const message = readEnvelope(envelope);
@@ -17,6 +17,7 @@ export function browsedMessageToJson(
     ...(redelivered && { redelivered }),
     ...(attempts > 0 && { attempts }),
     ...(expiresAt > 0 && { expiresAt }),
+    ...(delayedUntil > 0 && { delayedUntil }),
     ...(history && decodeHistory(history)),
     ...messageToJsonUpTo(maxBodyBytes, message),
   };

@@ -19,7 +19,8 @@ export function browse(queue: Queue, { cursor, limit, filter }: BrowseOptions): 
 }
 
 function shown(entry: Entry): BrowsedMessage {
-  const { envelope, redelivered, attempts, history, expiresAt } = entry;
+  const { envelope, redelivered, attempts, history, expiresAt, delayedUntil } = entry;
   const state = entry.state as MessageState;
-  return { position: positionOf(entry), state, envelope, redelivered, attempts, history, expiresAt };
+  const position = positionOf(entry);
+  return { position, state, envelope, redelivered, attempts, history, expiresAt, delayedUntil };
 }

@@ -27,6 +27,8 @@ import type {
   QueueStatus,
   RedriveOptions,
   RedriveResult,
+  ReleaseOptions,
+  ReleaseResult,
   RoutingFacts,
   SettleOutcome,
   SubscribeOptions,
@@ -295,6 +297,10 @@ export class EmbeddedEngine implements Engine {
 
   async releaseMessage(name: string, position: string, owner: Owner): Promise<void> {
     await this.#contents.releaseMessage(this.#topology.queue(name, owner), position);
+  }
+
+  async releaseMessages(name: string, options: ReleaseOptions, owner: Owner): Promise<ReleaseResult> {
+    return this.#contents.releaseMessages(this.#topology.queue(name, owner), options);
   }
 
   async redrive(name: string, options: RedriveOptions, owner: Owner): Promise<RedriveResult> {

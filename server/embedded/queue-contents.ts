@@ -1,5 +1,13 @@
 import { PosthornError } from "../../protocol/errors.ts";
-import type { BrowseOptions, BrowsePage, Owner, RedriveOptions, RedriveResult } from "../engine/engine.ts";
+import type {
+  BrowseOptions,
+  BrowsePage,
+  Owner,
+  RedriveOptions,
+  RedriveResult,
+  ReleaseOptions,
+  ReleaseResult,
+} from "../engine/engine.ts";
 import { browse } from "./browsing.ts";
 import type { Committer } from "./committer.ts";
 import type { Deadlines } from "./deadlines.ts";
@@ -7,6 +15,7 @@ import type { Overload } from "./overload.ts";
 import type { Queue } from "./queue.ts";
 import { entryAt } from "./queue-positions.ts";
 import { type RedriveHost, redrive } from "./redriving.ts";
+import { release } from "./releasing.ts";
 import { StoreError } from "./store/store.ts";
 import type { Topology } from "./topology.ts";
 
@@ -60,6 +69,12 @@ export class QueueContents {
     }
     queue.releaseAside(entry);
     if (entry.durable) await this.#host.committer.flushed();
+  }
+
+  async releaseMessages(queue: Queue, options: ReleaseOptions): Promise<ReleaseResult> {
+    const result = reading(queue, () => release(queue, options));
+    if (queue.durable && result.released > 0) await this.#host.committer.flushed();
+    return result;
   }
 
   async redrive(source: Queue, options: RedriveOptions, owner: Owner): Promise<RedriveResult> {

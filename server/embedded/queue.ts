@@ -368,6 +368,12 @@ export class Queue implements Subject {
     this.#host.wake(this);
   }
 
+  /** The entry that is set aside in the place of one that was shown, which may be a copy from disk. @throws StoreError */
+  asideAt({ lane, seq }: Entry): Entry | undefined {
+    const entry = lane.find(seq);
+    return entry?.state === "parked" || entry?.state === "delayed" ? entry : undefined;
+  }
+
   /** Whether an entry that was found before is still ready. */
   hasReady(entry: Entry): boolean {
     return entry.state === "ready" && (this.groups?.holds(entry) || entry.lane.ready.holds(entry));

@@ -1,7 +1,8 @@
 import { EnvelopeHead } from "../../protocol/envelope.ts";
-import type { RedriveCount, RedriveOptions, RedriveResult } from "../engine/engine.ts";
+import type { MessageState, RedriveCount, RedriveOptions, RedriveResult } from "../engine/engine.ts";
 import { asPublished } from "./dead-letters.ts";
 import { readHistory } from "./death-history.ts";
+import type { Entry } from "./entry.ts";
 import type { Message } from "./message.ts";
 import { MessageMatcher } from "./message-matcher.ts";
 import type { Queue } from "./queue.ts";
@@ -27,9 +28,9 @@ export function redrive(source: Queue, options: RedriveOptions, host: RedriveHos
   const head = new EnvelopeHead();
   const counts = new Counts();
   let redriven = 0;
-  for (const entry of walk.entries()) {
-    // What came in from a target that is full may have pushed it out.
-    if (!matcher.matches(entry) || !source.hasReady(entry)) continue;
+  for (const shown of walk.entries()) {
+    const entry = matcher.matches(shown) ? movable(source, shown, filter.state) : undefined;
+    if (entry === undefined) continue;
     const death = readHistory(entry.history).deaths?.[0];
     const name = to ?? death?.queue;
     const target = name === undefined ? undefined : host.findQueue(name);
@@ -47,6 +48,13 @@ export function redrive(source: Queue, options: RedriveOptions, host: RedriveHos
     if (++redriven === limit) break;
   }
   return { redriven, examined: walk.examined, counts: counts.list, cursor: walk.cursor };
+}
+
+/** The entry that was shown, if it may leave: one that is ready or, if they are asked for, set aside. @throws StoreError */
+function movable(source: Queue, shown: Entry, asked: MessageState | undefined): Entry | undefined {
+  // What came in from a target that is full may have pushed it out.
+  if (shown.state === "ready") return source.hasReady(shown) ? shown : undefined;
+  return shown.state === asked ? source.asideAt(shown) : undefined;
 }
 
 class Counts {

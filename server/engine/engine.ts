@@ -61,8 +61,10 @@ export interface Engine {
    * `precondition-failed` if it is neither.
    */
   releaseMessage(queue: string, position: string, owner: Owner): Promise<void>;
+  /** Makes parked or delayed messages ready, a bounded number in one call; resolves when that is on disk. */
+  releaseMessages(name: string, options: ReleaseOptions, owner: Owner): Promise<ReleaseResult>;
   /**
-   * Moves or copies ready messages to other queues, a bounded number in one call, and resolves when that is on disk. Each is at every
+   * Moves or copies messages to other queues, those that are ready or, if the filter asks for them, set aside: a bounded number in one call, and resolves when that is on disk. Each is at every
    * moment in one of the two queues, also after a crash. Rejects with `not-found` if the queue named is not there, and as publishes are refused.
    */
   redrive(name: string, options: RedriveOptions, owner: Owner): Promise<RedriveResult>;
@@ -340,6 +342,24 @@ export interface BrowsedMessage {
   readonly history: Uint8Array | undefined;
   /** Milliseconds since 1970; 0: never. */
   readonly expiresAt: number;
+  /** Milliseconds since 1970; 0: it is not delayed. */
+  readonly delayedUntil: number;
+}
+
+export interface ReleaseOptions {
+  /** Its `state` is `parked` or `delayed`. */
+  readonly filter: MessageFilter;
+  /** Most messages released in this call. */
+  readonly limit: number;
+  readonly cursor: string | undefined;
+}
+
+export interface ReleaseResult {
+  readonly released: number;
+  /** How many were looked at. */
+  readonly examined: number;
+  /** Where to go on; `undefined`: that was all that was there at the first call. */
+  readonly cursor: string | undefined;
 }
 
 export interface RedriveOptions {

@@ -93,6 +93,12 @@ export const requestHandlers: { readonly [T in HandledRequest]: Handler<T> } = {
     };
   },
 
+  async "queue.release"(session, frame) {
+    return {
+      reply: await session.broker.releaseMessages(session.visitor, queueOf(session, frame.queue), frame),
+    };
+  },
+
   async "queue.redrive"(session, frame) {
     return { reply: await session.broker.redrive(session.visitor, queueOf(session, frame.queue), frame) };
   },

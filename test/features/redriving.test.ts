@@ -286,3 +286,42 @@ test("a move between a durable and a transient queue keeps the message as it was
     },
     { onDisk: true },
   ));
+
+test("what is parked or delayed stays unless the filter asks for it, and then goes as new", async () => {
+  const clock = new ManualTime();
+  await withBroker(
+    async ({ connect, restart }) => {
+      const posthorn = await connect();
+      const before = await posthorn.queue("q").declare({ deliveryLimit: 2 });
+      await posthorn.queue("other").declare();
+      for (const text of ["parked", "delayed", "ready"]) await before.publish(text);
+      for (let i = 0; i < 2; i++) (await before.get())!.requeue({ reason: "no" });
+      (await before.get())!.requeue({ delay: 60_000 });
+      await before.check();
+      await restart();
+      clock.advance(0);
+      const after = await connect();
+      const queue = after.queue("q");
+      const go = (state: "parked" | "delayed", dryRun: boolean) =>
+        queue.redrive({ to: "other", filter: { state }, dryRun });
+      for (const state of ["parked", "delayed"] as const) {
+        expect(await go(state, true)).toMatchObject({ redriven: 1 });
+        expect(await go(state, false)).toMatchObject({ redriven: 1 });
+      }
+      expect(await queue.status()).toMatchObject({ ready: 1, parked: 0, delayed: 0 });
+      expect(await queue.redrive({ to: "other" })).toMatchObject({ redriven: 1 });
+      await restart();
+      clock.advance(60_000);
+      const moved = (await connect()).queue("other");
+      const found = [];
+      for await (const message of moved.browse())
+        found.push([message.text(), message.state, message.attempts, message.nackReason?.message]);
+      expect(found).toEqual([
+        ["parked", "ready", 0, "no"],
+        ["delayed", "ready", 0, undefined],
+        ["ready", "ready", 0, undefined],
+      ]);
+    },
+    { clock, onDisk: true },
+  );
+});

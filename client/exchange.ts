@@ -36,6 +36,8 @@ export interface ExchangeStatus {
   readonly internal: boolean;
   /** Bindings that lead from it. */
   readonly bindings: number;
+  /** Messages that were to go on to `alternateExchange` when that was not there, since the broker has started: they were dropped. */
+  readonly missedTargets: number;
   /** Name of the policy that is in force. */
   readonly policy: string | undefined;
   readonly effectiveArguments: EffectiveArguments<ExchangeArguments>;
@@ -97,9 +99,18 @@ export class Exchange {
       ...options,
       repeatable: true,
     });
-    const { exchange: name, exchangeType: type, durable, autoDelete, internal, bindings, policy } = reply;
-    const effectiveArguments = effectiveArgumentsFrom<ExchangeArguments>(reply.effectiveArguments);
-    return { name, type, durable, autoDelete, internal, bindings, policy, effectiveArguments };
+    const { durable, autoDelete, internal, bindings, missedTargets = 0, policy } = reply;
+    return {
+      name: reply.exchange,
+      type: reply.exchangeType,
+      durable,
+      autoDelete,
+      internal,
+      bindings,
+      missedTargets,
+      policy,
+      effectiveArguments: effectiveArgumentsFrom<ExchangeArguments>(reply.effectiveArguments),
+    };
   }
 
   /**

@@ -65,6 +65,11 @@ export interface QueueStatus {
    * see whether that succeeds.
    */
   readonly circuit: "closed" | "open" | "half-open" | undefined;
+  /**
+   * Messages that were to go on to `deadLetterExchange` or `deadLetterQueue` when that was not there, since the broker has
+   * started. They were dropped, or at their `deliveryLimit` parked.
+   */
+  readonly missedTargets: number;
   /** Name of the policy that is in force. */
   readonly policy: string | undefined;
   /** What holds of arguments, policy and defaults. */
@@ -149,6 +154,7 @@ export class Queue {
       paused: reply.paused,
       groups: reply.groups,
       circuit: reply.circuit,
+      missedTargets: reply.missedTargets ?? 0,
       policy: reply.policy,
       effectiveArguments: effectiveArgumentsFrom<QueueArguments>(reply.effectiveArguments ?? {}),
     };

@@ -214,6 +214,11 @@ export const requests = {
       autoDelete: boolean("Goes when the last binding to it goes."),
       internal: boolean("Only reached through other exchanges."),
       bindings: count("Bindings that lead from it."),
+      missedTargets: optional(
+        count(
+          "Messages that were to go on to `alternateExchange` when that was not there, since the broker has started.",
+        ),
+      ),
       policy: optional(string({ description: "Name of the policy that is in force." })),
       effectiveArguments,
     },
@@ -323,6 +328,11 @@ export const requests = {
         oneOf(
           ["closed", "open", "half-open"],
           "State of the circuit breaker, if the queue has one. `closed`: messages are delivered. `open`: none. `half-open`: one, to see whether that succeeds.",
+        ),
+      ),
+      missedTargets: optional(
+        count(
+          "Messages that were to go on to `deadLetterExchange` or `deadLetterQueue` when that was not there, since the broker has started.",
         ),
       ),
       policy: optional(string({ description: "Name of the policy that is in force." })),

@@ -35,8 +35,10 @@ export class Exchange implements Subject {
   policy: Policy | undefined;
   /** Name of the exchange for what matches no binding here; it need not be there. */
   alternate: string | undefined;
-  /** A message has needed the alternate when it was not there. */
-  hasMissedTarget = false;
+  /** Messages that needed the alternate when it was not there. */
+  missedTargets = 0;
+  /** Somebody has been told of that. */
+  isMissingTold = false;
   /** The bindings that lead here, as a queue has them. */
   readonly bindings = new Set<Binding>();
   /** Kept by `Routes`. */
@@ -74,7 +76,7 @@ export class Exchange implements Subject {
     this.policy = policy;
     const args: ExchangeArguments = combinedArguments(this.#sources);
     this.alternate = args.alternateExchange;
-    this.hasMissedTarget = false;
+    this.isMissingTold = false;
     this.cache.clear();
     if (this.type !== "consistent-hash") return;
     this.#router = createRouter<Destination>(this.type, { arguments: args, nameOf, random: this.#random });
@@ -93,6 +95,7 @@ export class Exchange implements Subject {
       autoDelete,
       internal,
       bindings: this.#outgoingCount,
+      missedTargets: this.missedTargets,
       policy: policy?.name,
       effectiveArguments: effectiveArguments("exchange", this.#sources, args),
     };

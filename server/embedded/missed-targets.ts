@@ -24,10 +24,16 @@ export class MissedTargets {
     this.#missed(argument, target, `queue ${JSON.stringify(queue.name)}`, queue);
   }
 
-  #missed(argument: MissingTarget, target: string, of: string, owner: { hasMissedTarget: boolean }): void {
+  #missed(
+    argument: MissingTarget,
+    target: string,
+    of: string,
+    owner: Pick<Queue, "missedTargets" | "isMissingTold">,
+  ): void {
     this.#count++;
-    if (owner.hasMissedTarget) return;
-    owner.hasMissedTarget = true;
+    owner.missedTargets++;
+    if (owner.isMissingTold) return;
+    owner.isMissingTold = true;
     this.#tell(argument, target, of);
   }
 }

@@ -67,8 +67,10 @@ export class Queue implements Subject {
   deleted = false;
   /** Someone wants nothing delivered for now. */
   isPaused = false;
-  /** A message has needed the dead-letter target when that was not there. */
-  hasMissedTarget = false;
+  /** Messages that needed the dead-letter target when that was not there. */
+  missedTargets = 0;
+  /** Somebody has been told of that. */
+  isMissingTold = false;
   /** A row of this queue could not be read: nothing is delivered from it until someone has looked. */
   damage: unknown;
   /** In the dispatcher's list already. */
@@ -179,7 +181,7 @@ export class Queue implements Subject {
     // What is taken from now on has the time that holds now.
     if (settings.ackTimeout !== this.#settings.ackTimeout) this.pullers = undefined;
     this.#settings = settings;
-    this.hasMissedTarget = false;
+    this.isMissingTold = false;
     this.consumers.setSingle(settings.singleActiveConsumer);
     this.#group();
     this.#breakCircuit();
@@ -239,6 +241,7 @@ export class Queue implements Subject {
       paused: this.isPaused,
       groups: this.groups?.size,
       circuit: this.breaker?.state,
+      missedTargets: this.missedTargets,
       policy: this.policy?.name,
       effectiveArguments: effectiveArguments("queue", this, {
         ...combinedArguments(this),

@@ -261,6 +261,8 @@ export interface ExchangeReport {
   readonly internal: boolean;
   /** How many lead from here. */
   readonly bindings: number;
+  /** Messages since the start for which the alternate was not there. */
+  readonly missedTargets: number;
   /** Name of the policy that is in force. */
   readonly policy: string | undefined;
   readonly effectiveArguments: EffectiveArguments;
@@ -289,6 +291,8 @@ export interface QueueReport {
   readonly groups: number | undefined;
   /** `undefined`: it has no circuit breaker. */
   readonly circuit: CircuitState | undefined;
+  /** Messages since the start for which the dead-letter target was not there. */
+  readonly missedTargets: number;
   /** Name of the policy that is in force. */
   readonly policy: string | undefined;
   readonly effectiveArguments: EffectiveArguments;

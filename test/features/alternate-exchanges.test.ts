@@ -55,6 +55,19 @@ test("an alternate exchange may have an alternate of its own, and a circle of th
     expect(await waiting(posthorn, "last")).toBe(1);
   }));
 
+test("messages that an alternate would get that is not there are dropped and counted", () =>
+  withBroker(async ({ connect }) => {
+    const posthorn = await connect();
+    const orders = await posthorn.exchange("orders").declare({ type: "topic", alternateExchange: "later" });
+    for (let i = 0; i < 3; i++) await orders.publish("k", "lost");
+    expect((await orders.status()).missedTargets).toBe(3);
+    const later = await posthorn.exchange("later").declare({ type: "fanout" });
+    await (await posthorn.queue("rest").declare()).bind(later);
+    await orders.publish("k", "kept");
+    expect((await orders.status()).missedTargets).toBe(3);
+    expect(await waiting(posthorn, "rest")).toBe(1);
+  }));
+
 test("an exchange that is its own alternate is a circle, too", () =>
   withBroker(async ({ connect }) => {
     const posthorn = await connect();

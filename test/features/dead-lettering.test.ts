@@ -143,17 +143,20 @@ describe("a rejected message", () => {
       expect(first.deaths).toHaveLength(1);
     }));
 
-  test("is dropped while the target is not there, and goes to it from when it is", () =>
+  test("is dropped while the target is not there, which is counted, and goes to it from when it is", () =>
     withBroker(async ({ connect }) => {
       const posthorn = await connect();
       const work = await posthorn.queue("work").declare({ deadLetterQueue: "failed" });
       await work.publish("1");
+      expect((await work.status()).missedTargets).toBe(0);
       await rejectNext(work);
+      expect((await work.status()).missedTargets).toBe(1);
       const failed = await posthorn.queue("failed").declare();
       await work.publish("2");
       await rejectNext(work);
       expect((await got(failed)).text()).toBe("2");
       expect(await failed.get()).toBeUndefined();
+      expect((await work.status()).missedTargets).toBe(1);
     }));
 });
 

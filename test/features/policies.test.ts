@@ -169,6 +169,7 @@ describe("a policy", () => {
         autoDelete: false,
         internal: false,
         bindings: 0,
+        missedTargets: 0,
         policy: "p",
         effectiveArguments: {
           alternateExchange: { value: "unrouted", from: "policy:p" },

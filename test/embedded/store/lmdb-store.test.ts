@@ -470,6 +470,17 @@ describe("what is no longer needed", () => {
 });
 
 describe("merging", () => {
+  test("goes through thousands of small queues in a few steps", async () => {
+    await open();
+    for (let queue = 1; queue <= 2000; queue++) void store.commit(published(queue, queue, queue));
+    await store.commit(published(1, 2001, 2001));
+    await close();
+    await open({ maintenance: { stepMs: Number.POSITIVE_INFINITY } });
+    let steps = 0;
+    while ((await store.maintain()) !== "nothing") steps++;
+    expect(steps).toBeLessThan(50);
+  });
+
   test("makes few rows of many small ones", async () => {
     await open({ maintenance: eager });
     for (let id = 1; id <= 3000; id++) void store.commit(published(1, id, id));

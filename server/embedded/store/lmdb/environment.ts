@@ -240,11 +240,12 @@ export class Environment {
     return this.#tables[name].getKeys({ start, limit }).asArray as unknown as Uint8Array[];
   }
 
-  /** The rows from `start` on, in order, up to `maxRows` of them; the one that passes `maxBytes` is the last. */
-  readRows(name: TableName, start: Uint8Array, maxRows: number, maxBytes: number): Rows {
+  /** The rows from `start` on, below `end` and in order, up to `maxRows` of them; the one that passes `maxBytes` is the last. */
+  readRows(name: TableName, start: Uint8Array, end: Uint8Array, maxRows: number, maxBytes: number): Rows {
     const rows: Row[] = [];
     let bytes = 0;
-    for (const row of this.rows(name, start, maxRows)) {
+    this.#beginRead();
+    for (const row of this.#tables[name].getRange({ start, end, limit: maxRows })) {
       rows.push(row);
       bytes += row.key.length + row.value.length;
       if (bytes > maxBytes) return { rows, isEnd: false };

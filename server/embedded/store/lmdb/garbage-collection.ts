@@ -45,11 +45,12 @@ export class GarbageCollection {
     const { queue, toSeq, doneBelow: from } = garbage;
     const floor = this.#environment.floorKey("index", runKey(queue, from));
     const start = floor !== undefined && readRunQueue(floor) === queue ? floor : runKey(queue, from);
-    const { rows, isEnd } = this.#environment.readRows("index", start, rowsAtATime, bytesAtATime);
+    const end = runKey(queue + 1, 0);
+    const { rows, isEnd } = this.#environment.readRows("index", start, end, rowsAtATime, bytesAtATime);
     let entries = 0;
     for (const { key, value } of rows) {
       const firstSeq = readRunFirstSeq(key);
-      if (readRunQueue(key) !== queue || firstSeq > toSeq) return false;
+      if (firstSeq > toSeq) return false;
       const row = IndexRowReader.read(value, queue, firstSeq);
       if (row === undefined || this.#rows.runOf(row) === undefined) {
         // Damaged: what it referred to cannot be known any more.

@@ -3,7 +3,7 @@ import type { CommitBuilder } from "./commit-builder.ts";
 import type { Environment } from "./environment.ts";
 import { IndexRowReader } from "./index-row.ts";
 import type { IndexRun } from "./index-run.ts";
-import { readRunFirstSeq, readRunQueue, runKey } from "./keys.ts";
+import { readRunFirstSeq, runKey } from "./keys.ts";
 import { type LiveEntry, mergeRuns } from "./rewriting.ts";
 import type { StepBudget } from "./step-budget.ts";
 import type { StoredRows } from "./stored-rows.ts";
@@ -60,14 +60,15 @@ export class RunMerging {
     this.#mergedBelow.delete(queue);
   }
 
-  /** One step; false if there is nothing to do. */
+  /** One step, through as many queues as it has time for; false if there is nothing to do. */
   step(builder: CommitBuilder, flushedCommit: number, budget: StepBudget): boolean {
-    const scan = this.#scans[0];
-    if (scan === undefined) return false;
-    if (!this.#scan(builder, scan, flushedCommit, budget)) {
+    if (this.#scans.length === 0) return false;
+    do {
+      const scan = this.#scans[0]!;
+      if (this.#scan(builder, scan, flushedCommit, budget)) break;
       this.#scans.shift();
       this.#mergedBelow.set(scan.queue, scan.seq);
-    }
+    } while (this.#scans.length > 0 && !budget.isSpent);
     return true;
   }
 
@@ -75,13 +76,10 @@ export class RunMerging {
   #scan(builder: CommitBuilder, scan: QueueScan, flushedCommit: number, budget: StepBudget): boolean {
     const group = new Group(builder);
     let next = scan.seq;
-    const read = this.#environment.readRows("index", runKey(scan.queue, scan.seq), stepRows, stepBytes);
+    const [start, end] = [runKey(scan.queue, scan.seq), runKey(scan.queue + 1, 0)];
+    const read = this.#environment.readRows("index", start, end, stepRows, stepBytes);
     let { isEnd } = read;
     for (const { key, value } of read.rows) {
-      if (readRunQueue(key) !== scan.queue) {
-        isEnd = true;
-        break;
-      }
       if (next !== scan.seq && budget.isSpent) {
         isEnd = false;
         break;

@@ -1,9 +1,10 @@
 import { expect, test } from "vitest";
 import { type RawClient, texts, withBroker } from "../support/broker.ts";
+import { ManualTime } from "../support/manual-time.ts";
 
 /**
- * The mistakes that brokers make most often, one test each, in the order of the list that they come from. Those about
- * dead-lettering, expiry and disk alarms wait for these features.
+ * The mistakes that brokers make most often, one test each, in the order of the list that they come from. The twentieth, an
+ * alarm that keeps acks out, is in `session/blocked` and, with a disk that is really full, in `system/full-disk`.
  */
 
 async function filled(
@@ -211,3 +212,29 @@ test("17. nothing is delivered behind the answer to cancel, under load either", 
       if (last > 0) client.settle(consumer, 1, last, "requeue");
     }
   }));
+
+test("18. the history of a message that dies again and again does not grow", () =>
+  withBroker(async ({ connect }) => {
+    const queue = await (await connect()).queue("q").declare({ deadLetterQueue: "q" });
+    await queue.publish("x");
+    for (let times = 1; times <= 200; times++) (await queue.get())!.reject();
+    expect((await queue.get())?.deaths).toMatchObject([{ queue: "q", reason: "rejected", count: 200 }]);
+  }));
+
+test("19. an expired message is not delivered, wherever in its queue it is", async () => {
+  const clock = new ManualTime();
+  await withBroker(
+    async ({ raw }) => {
+      const client = await raw();
+      await filled(client, 1);
+      await client.confirmed({ routingKey: "q", text: "2", properties: { expiration: 1000 } });
+      await client.confirmed({ routingKey: "q", text: "3" });
+      clock.advance(1000);
+      await client.must("queue.consume", { queue: "q" });
+      await client.barrier();
+      expect(texts(client.of("deliver"))).toEqual(["1", "3"]);
+      expect(await ready(client)).toBe(0);
+    },
+    { clock },
+  );
+});

@@ -300,40 +300,6 @@ describe("after a restart", () => {
 });
 
 describe("circles", () => {
-  test("work, reject, wait, work runs for ever, with right counts", async () => {
-    const clock = new ManualTime();
-    await withBroker(
-      async ({ connect }) => {
-        const posthorn = await connect();
-        await posthorn.exchange("retry").declare({ type: "direct" });
-        const work = await posthorn.queue("work").declare({ deadLetterExchange: "retry" });
-        const wait = await posthorn
-          .queue("wait")
-          .declare({ messageTtl: 5000, deadLetterExchange: "", deadLetterRoutingKey: "work" });
-        await wait.bind("retry", "work");
-        await work.publish("job", { expiration: 1_000_000 });
-        for (let round = 1; round <= 60; round++) {
-          const message = await work.get();
-          expect(message?.text()).toBe("job");
-          expect(message!.deaths.map(({ queue, reason, count }) => [queue, reason, count])).toEqual(
-            round === 1
-              ? []
-              : [
-                  ["wait", "expired", round - 1],
-                  ["work", "rejected", round - 1],
-                ],
-          );
-          message!.reject({ reason: `${round}` });
-          expect(await readyIn(work)).toBe(0);
-          expect(await readyIn(wait)).toBe(1);
-          clock.advance(5000);
-        }
-        expect((await work.get())!.firstDeath).toEqual({ queue: "work", reason: "rejected", exchange: "" });
-      },
-      { clock },
-    );
-  });
-
   test("that nobody has a part in end: the message is dropped where it has died before", async () => {
     const clock = new ManualTime();
     await withBroker(

@@ -1,3 +1,4 @@
+import { longestMs } from "../protocol/arguments.ts";
 import type { PosthornError } from "../protocol/errors.ts";
 import { onAbort, throwIfAborted } from "./abort.ts";
 import type { Connection } from "./connection.ts";
@@ -6,6 +7,7 @@ import { GroupOrder } from "./group-order.ts";
 import type { NackReasonLike, ReceivedMessage } from "./message.ts";
 import type { MessageBuffer } from "./message-buffer.ts";
 import { overrun } from "./message-stream.ts";
+import { atLeast, invalidOption } from "./option-check.ts";
 import type { QueueName } from "./queue-name.ts";
 import { Subscription, type SubscriptionOptions, type SubscriptionSink } from "./subscription.ts";
 
@@ -30,13 +32,14 @@ export interface ConsumeOptions extends SubscriptionOptions {
   readonly onError?: FailureOutcome | ((error: unknown, message: ReceivedMessage) => FailureOutcome);
   /**
    * How many handlers run at once; they are started in the order of the messages. 1: strictly one after the other.
-   * Default: the prefetch; 100 with `noAck`.
+   * At least 1. Default: the prefetch; 100 with `noAck`.
    */
   readonly concurrency?: number;
   /** Cancels the consumer. */
   readonly signal?: AbortSignal;
 }
 
+const outcomes: ReadonlySet<FailureOutcome> = new Set(["ack", "requeue", "reject", "leave"]);
 const firstPauseMs = 100;
 const longestPauseMs = 5000;
 
@@ -103,7 +106,9 @@ export class Consumer implements SubscriptionSink {
 
   /** @internal */
   async start(): Promise<this> {
-    const { signal } = this.#options;
+    const { signal, concurrency, onError } = this.#options;
+    atLeast(1, "concurrency", concurrency, 1);
+    if (onError !== undefined && typeof onError !== "function") assertOutcome(onError);
     throwIfAborted(signal);
     this.#stopListening = onAbort(signal, (error) => void this.#stop(error));
     await this.#subscription.start();
@@ -221,7 +226,9 @@ export class Consumer implements SubscriptionSink {
     const { onError = "requeue" } = this.#options;
     if (typeof onError !== "function") return onError;
     try {
-      return onError(error, message);
+      const outcome = onError(error, message);
+      assertOutcome(outcome);
+      return outcome;
     } catch (second) {
       this.#connection.events.emit("error", second, message);
       return "requeue";
@@ -230,13 +237,7 @@ export class Consumer implements SubscriptionSink {
 
   /** Has the broker requeue a message after a while. */
   #delay(message: ReceivedMessage, { delay }: FailureDelay, error: unknown): void {
-    try {
-      message.requeue({ delay, reason: reasonOf(error) });
-    } catch (second) {
-      this.#connection.events.emit("error", second, message);
-      this.#pause(message, error);
-      return;
-    }
+    message.requeue({ delay, reason: reasonOf(error) });
     this.#finished(message);
   }
 
@@ -303,6 +304,15 @@ export class Consumer implements SubscriptionSink {
 
 function reasonOf(error: unknown): NackReasonLike {
   return error instanceof Error ? error : String(error);
+}
+
+/** @throws PosthornError `invalid-argument` for what a program without types may say: nothing is dropped by mistake. */
+function assertOutcome(outcome: FailureOutcome): void {
+  if (outcomes.has(outcome)) return;
+  const delay = (outcome as Partial<FailureDelay> | null | undefined)?.delay;
+  if (Number.isInteger(delay) && delay! >= 0 && delay! <= longestMs) return;
+  const allowed = `${[...outcomes].map((name) => JSON.stringify(name)).join(", ")} or { delay: milliseconds }`;
+  throw invalidOption("onError", allowed);
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

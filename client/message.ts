@@ -127,7 +127,7 @@ export class ReceivedMessage extends EnvelopeView {
   /**
    * Back to its place in the queue, at once or after a delay. Counts as an attempt.
    * @throws PosthornError `unknown-delivery` if it was settled before, `delivery-expired`, `invalid-argument` for a delay that
-   * is not a whole number of milliseconds.
+   * is not a whole number of milliseconds, or what is not a reason.
    */
   requeue({ delay, reason }: RequeueOptions = {}): void {
     this.settle("requeue", detailOf(delay, reason));
@@ -222,9 +222,14 @@ function detailOf(delay: number | undefined, reason: NackReasonLike | undefined)
   return { delay: delay ?? 0, reason: reason === undefined ? undefined : boundedReason(nackReason(reason)) };
 }
 
+/** @throws PosthornError `invalid-argument` for what a program without types may say. */
 function nackReason(reason: NackReasonLike): NackReason {
   if (typeof reason === "string") return { code: "", message: reason };
-  if (!(reason instanceof Error)) return reason;
-  const { code } = reason as { code?: unknown };
-  return { code: typeof code === "string" ? code : reason.name, message: reason.message };
+  if (reason instanceof Error) {
+    const { code } = reason as { code?: unknown };
+    return { code: typeof code === "string" ? code : String(reason.name), message: String(reason.message) };
+  }
+  if (typeof reason?.code === "string" && typeof reason.message === "string") return reason;
+  const message = "The reason must be a text, an Error, or an object with a code and a message.";
+  throw new PosthornError("invalid-argument", message);
 }

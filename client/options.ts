@@ -1,4 +1,5 @@
 import { PosthornError } from "../protocol/errors.ts";
+import { atLeast } from "./option-check.ts";
 import type { WebSocketConstructor } from "./websocket.ts";
 
 export interface ReconnectOptions {
@@ -66,14 +67,6 @@ export interface Settings {
   readonly requestTimeoutMs: number;
   readonly reconnect: ReconnectSettings | undefined;
   readonly publish: PublishSettings;
-}
-
-function atLeast(minimum: number, name: string, value: number | undefined, preset: number): number {
-  if (value === undefined) return preset;
-  if (typeof value === "number" && value >= minimum) return value;
-  throw new PosthornError("invalid-argument", `The option ${name} must be a number of at least ${minimum}.`, {
-    option: name,
-  });
 }
 
 /** @throws PosthornError `invalid-argument` that names the option. */

@@ -66,7 +66,7 @@ export interface QueueArguments {
   readonly prefetchBytes?: number;
   /** Deliveries pause while too many of them fail. Default: never. */
   readonly circuitBreaker?: {
-    /** Part of the deliveries that has to fail, 0 to 1. Default 0.5. */
+    /** Part of the deliveries that has to fail, above 0 and up to 1. Default 0.5. */
     readonly failureRate?: number;
     /** Deliveries within the window before it is judged. Default 20. */
     readonly minimum?: number;

@@ -7,6 +7,7 @@ import { callListener } from "./call-listener.ts";
 import { HeldMessages } from "./held-messages.ts";
 import type { ReceivedMessage } from "./message.ts";
 import { MessageBuffer } from "./message-buffer.ts";
+import { atLeast } from "./option-check.ts";
 import type { QueueName } from "./queue-name.ts";
 import type { Runtime } from "./runtime.ts";
 import type { DeliveryTarget, RequestContent, Session } from "./session.ts";
@@ -92,9 +93,9 @@ export interface SubscriptionHost {
  */
 type SubscriptionState = "idle" | "starting" | "active" | "cancelling" | "ended";
 
-/** How long an exclusive queue or consumer of one's own lost session may be in the way after a reconnect. */
 const defaultMaxTouchMs = 3_600_000;
 
+/** How long an exclusive queue or consumer of one's own lost session may be in the way after a reconnect. */
 export const ghostTimeoutMs = 60_000;
 export const ghostRetryMs = 500;
 
@@ -176,6 +177,8 @@ export class Subscription implements DeliveryTarget {
   start(): Promise<void> {
     this.#enter("starting");
     try {
+      atLeast(0, "maxTouchMs", this.#options.maxTouchMs, 0);
+      atLeast(1, "maxBuffered", this.#options.maxBuffered, 1);
       this.#connection.addSubscription(this);
       const session = this.#connection.openSession;
       if (session !== undefined) this.resume(session);

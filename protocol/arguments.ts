@@ -138,7 +138,7 @@ export const queueArguments = {
   circuitBreaker: optional(
     object(
       {
-        failureRate: fraction("Part of the deliveries that has to fail. Default 0.5."),
+        failureRate: fraction("Part of the deliveries that has to fail, above 0. Default 0.5."),
         minimum: amount(1, 1_000_000, "Deliveries within the window before it is judged. Default 20."),
         window: milliseconds(1, "Milliseconds that are looked at. Default 10,000."),
         open: milliseconds(1, "Milliseconds of pause before one delivery is tried. Default 30,000."),

@@ -4,7 +4,8 @@ import type { Headers } from "./header-value.ts";
 import { readTable, writeTable } from "./headers.ts";
 
 /** Why a message left a queue for the queue's dead-letter target. */
-export type DeathReason = "rejected" | "expired" | "max-length" | "delivery-limit";
+export const deathReasons = ["rejected", "expired", "max-length", "delivery-limit"] as const;
+export type DeathReason = (typeof deathReasons)[number];
 
 /** What a consumer said when it gave a message back. */
 export interface NackReason {

@@ -100,6 +100,7 @@ function groupSettings({
 /** What is wrong with where the group key is to be found. */
 function groupByProblem({ by = "header", name }: MessageGroups): string | undefined {
   if (by === "routingKey" && name !== undefined) return 'takes no name with by "routingKey"';
+  if (by === "header" && name === "") return "needs the name of a header";
   if (by !== "property" || (textProperties as readonly (string | undefined)[]).includes(name))
     return undefined;
   return `needs the name of a property; these can be keys: ${textProperties.join(", ")}`;
@@ -121,6 +122,8 @@ function checkTogether(args: QueueArguments): void {
   if (groupProblem !== undefined) throw conflict("messageGroups", groupProblem);
   if (args.messageGroups !== undefined && args.maxPriority)
     throw conflict("messageGroups", "does not go together with maxPriority");
+  if (args.circuitBreaker?.failureRate === 0)
+    throw conflict("circuitBreaker.failureRate", "is 0: the circuit would open without a failure");
   if (retry?.maxDelay !== undefined && retry.maxDelay < (retry.initialDelay ?? 1000))
     throw conflict("retry.maxDelay", "is shorter than retry.initialDelay");
 }

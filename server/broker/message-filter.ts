@@ -1,4 +1,5 @@
 import { parseBodyPath } from "../../protocol/body-path.ts";
+import { type DeathReason, deathReasons } from "../../protocol/delivery-history.ts";
 import { PosthornError } from "../../protocol/errors.ts";
 import type { RequestFrame } from "../../protocol/frames.ts";
 import { headersFromJson } from "../../protocol/header-json.ts";
@@ -15,6 +16,7 @@ export function messageFilterFrom(asked: RequestFrame<"queue.browse">["filter"])
   if (asked === undefined) return {};
   const { state, routingKey, headers, headerNames, body = {}, bodyPaths = [], reason, diedIn } = asked;
   if (routingKey !== undefined) assertRoutingKey(routingKey);
+  if (reason !== undefined) assertReason(reason);
   const conditions: BodyCondition[] = [
     ...Object.entries(body).map(([path, value]) => ({
       path: parseBodyPath(path),
@@ -33,6 +35,13 @@ export function messageFilterFrom(asked: RequestFrame<"queue.browse">["filter"])
     reason,
     diedIn,
   };
+}
+
+function assertReason(reason: DeathReason): void {
+  if (deathReasons.includes(reason)) return;
+  const allowed = deathReasons.join(", ");
+  const message = `No message dies of ${JSON.stringify(reason)}. The reasons are: ${allowed}.`;
+  throw new PosthornError("invalid-argument", message, { field: "filter.reason", allowed });
 }
 
 function assertFew(field: string, count: number): void {

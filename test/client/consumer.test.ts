@@ -474,6 +474,43 @@ describe("a handler", () => {
     expect(broker.unread).toEqual([]);
   });
 
+  test("what onError should not say is told, and drops no message", async () => {
+    const world = await connectToFake();
+    const { posthorn, broker, clock } = world;
+    const errors: unknown[] = [];
+    posthorn.on("error", (error) => errors.push(error));
+    await started(
+      broker,
+      posthorn.queue("q").consume(
+        () => {
+          throw new Error("no");
+        },
+        { onError: () => undefined as unknown as "reject" },
+      ),
+    );
+    broker.deliver(1, 1, "a");
+    await clock.advance(100);
+    expect(await broker.expect("settle")).toMatchObject({ first: 1, outcome: "requeue" });
+    expect(errors[1]).toMatchObject({ code: "invalid-argument", details: { option: "onError" } });
+  });
+
+  test.each<[object, string]>([
+    [{ concurrency: 0 }, "concurrency"],
+    [{ concurrency: "4" }, "concurrency"],
+    [{ onError: "drop" }, "onError"],
+    [{ onError: { delay: -1 } }, "onError"],
+    [{ onError: null }, "onError"],
+    [{ maxTouchMs: -1 }, "maxTouchMs"],
+    [{ maxBuffered: 0 }, "maxBuffered"],
+  ])("says which option is wrong, before anything is asked of the broker: %o", async (options, option) => {
+    const { posthorn, broker } = await connectToFake();
+    await expect(posthorn.queue("q").consume(() => {}, options)).rejects.toMatchObject({
+      code: "invalid-argument",
+      details: { option },
+    });
+    expect(broker.unread).toEqual([]);
+  });
+
   test("a handler at work when the connection breaks goes on; its result counts no more", async () => {
     const world = await connectToFake();
     const { posthorn, broker } = world;

@@ -9,6 +9,7 @@ import type {
   Posthorn,
   PublishReceipt,
   Queue,
+  QueueDeclaration,
   QueueStatus,
   ReceivedMessage,
   WebSocketConstructor,
@@ -48,4 +49,27 @@ test("what the types promise", () => {
   // @ts-expect-error an option that does not exist
   const options: ConnectOptions = { heartbeat: 5 };
   expectTypeOf(options).toEqualTypeOf<ConnectOptions>();
+});
+
+test("what the types refuse that the broker would refuse", () => {
+  const declare = (_: QueueDeclaration) => {};
+  // @ts-expect-error misspelt
+  declare({ maxLenght: 5 });
+  // @ts-expect-error misspelt inside
+  declare({ retry: { initialDelayMs: 5 } });
+  // @ts-expect-error a text for a number
+  declare({ messageTtl: "60000" });
+  // @ts-expect-error not one of those that there are
+  declare({ maxLength: 5, overflow: "drop-tail" });
+  const use = async (queue: Queue) => {
+    // @ts-expect-error not an outcome
+    await queue.consume(() => {}, { onError: "drop" });
+    // @ts-expect-error nothing is no outcome
+    await queue.consume(() => {}, { onError: () => {} });
+    // @ts-expect-error what is ready need not be released
+    await queue.releaseMessages({ filter: { state: "ready" } });
+    // @ts-expect-error RabbitMQ's name of it
+    await queue.browsePage({ filter: { reason: "maxlen" } });
+  };
+  expectTypeOf(use).parameter(0).toEqualTypeOf<Queue>();
 });

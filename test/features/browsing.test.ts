@@ -202,6 +202,10 @@ test("a filter that makes no sense is refused with the part that is wrong", () =
     await expect(queue.browsePage({ filter: { body: { "$.a": deep } } })).rejects.toMatchObject({
       code: "invalid-argument",
     });
+    await expect(queue.browsePage({ filter: { reason: "maxlen" as "expired" } })).rejects.toMatchObject({
+      code: "invalid-argument",
+      details: { field: "filter.reason", allowed: "rejected, expired, max-length, delivery-limit" },
+    });
     const client = await raw();
     const wrong = { queue: "q", filter: { state: "lost", age: 1 } };
     expect(await client.request("queue.browse", wrong)).toMatchObject({ code: "invalid-frame" });

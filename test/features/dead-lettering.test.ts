@@ -345,6 +345,19 @@ test("a reason is cut to 64 characters of code and 512 of message", () =>
     expect(nackReason).toEqual({ code: "c".repeat(64), message: "😀".repeat(256) });
   }));
 
+test("what is no reason is refused, and the message can still be settled", () =>
+  withBroker(async ({ connect }) => {
+    const queue = await (await connect()).queue("q").declare();
+    await queue.publish("1");
+    const message = await got(queue);
+    for (const wrong of [3, null, {}, { code: 1, message: "no" }, { code: "no" }])
+      expect(() => message.reject({ reason: wrong as unknown as string })).toThrow(
+        expect.objectContaining({ code: "invalid-argument" }),
+      );
+    message.requeue({ reason: new RangeError("too far") });
+    expect((await got(queue)).nackReason).toEqual({ code: "RangeError", message: "too far" });
+  }));
+
 test("a message that was released does not count as attempted", () =>
   withBroker(async ({ connect }) => {
     const queue = await (await connect()).queue("q").declare();

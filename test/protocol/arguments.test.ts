@@ -132,6 +132,12 @@ describe("an argument", () => {
       { messageGroups: { by: "property", name: "priority" } },
       "needs the name of a property; these can be keys: contentType, contentEncoding, correlationId, replyTo, messageId, type, userId, appId",
     ],
+    ["messageGroups", { messageGroups: { name: "" } }, "needs the name of a header"],
+    [
+      "circuitBreaker.failureRate",
+      { circuitBreaker: { failureRate: 0 } },
+      "is 0: the circuit would open without a failure",
+    ],
     ["messageGroups", { messageGroups: {}, maxPriority: 5 }, "does not go together with maxPriority"],
   ])("%s as in %o does not go with the others, and that is said", (argument, args, problem) => {
     const { code, message, details } = refusal(args);

@@ -68,7 +68,7 @@ function differencesBetween(declared: Comparable, existing: Comparable): Differe
 function listOf(differences: readonly Difference[]): string {
   return differences
     .map(({ name, declared, existing, fixed: why }) => {
-      const difference = `${name} is ${show(existing)}, not ${show(declared)}`;
+      const difference = `${name} is ${show(existing)}, ${declared === undefined ? "but is not declared" : `not ${show(declared)}`}`;
       return why === undefined ? difference : `${difference} (${why})`;
     })
     .join("; ");

@@ -27,9 +27,10 @@ export function withDeath(bytes: Uint8Array | undefined, death: Omit<Death, "cou
     ...(earlier !== undefined && { time: earlier.time }),
     ...(earlier?.originalExpiration !== undefined && { originalExpiration: earlier.originalExpiration }),
   };
-  const { queue, reason, exchange } = death;
+  const { queue, reason, exchange, nackReason } = death;
   return encodeHistory({
     ...history,
+    ...(nackReason !== undefined && { nackReason }),
     deaths: [latest, ...deaths.filter((other) => !isSame(other))].slice(0, maxDeaths),
     firstDeath: history.firstDeath ?? { queue, reason, exchange },
   });

@@ -52,14 +52,18 @@ describe("a rejected message", () => {
       expect((await work.check()).messageCount).toBe(0);
     }));
 
-  test("keeps what the consumer said", () =>
+  test("keeps what the consumer said last, to be seen by who gets it next and by browsing", () =>
     withBroker(async ({ connect }) => {
       const [work, failed] = await workAndFailed(await connect());
       await work.publish("1");
       await work.publish("2");
+      (await got(work)).requeue({ reason: "Try again." });
       (await got(work)).reject({ reason: { code: "no-address", message: "Customer 17 has none." } });
       (await got(work)).nack({ requeue: false, reason: new TypeError("x is undefined") });
+      const { messages } = await failed.browsePage();
+      expect(messages.map(({ nackReason }) => nackReason?.code)).toEqual(["no-address", "TypeError"]);
       const [first, second] = [await got(failed), await got(failed)];
+      expect(first.nackReason).toEqual({ code: "no-address", message: "Customer 17 has none." });
       expect(first.lastDeath?.nackReason).toEqual({ code: "no-address", message: "Customer 17 has none." });
       expect(second.lastDeath?.nackReason).toEqual({ code: "TypeError", message: "x is undefined" });
     }));

@@ -729,6 +729,20 @@ export function storeContract(name: string, makePlace: () => Promise<StorePlace>
         expect(everything(store, 2).map(text)).toEqual(range(1, 1000).map((id) => `message ${id}`));
       });
 
+      test("a message that goes to another queue stays, though all of its own goes in the same commit", async () => {
+        await store.commit(published(1, 1, 10));
+        await store.commit(
+          changes({
+            queues: [queueChanges(2, { appended: [entry(1, 4), entry(2, 5)] })],
+            dropped: [{ queue: 1, fromSeq: 0, toSeq: Number.POSITIVE_INFINITY }],
+          }),
+        );
+        await maintainToTheEnd(store);
+        expect(everything(store, 2).map(text)).toEqual(["message 4", "message 5"]);
+        await reopen();
+        expect(everything(store, 2).map(text)).toEqual(["message 4", "message 5"]);
+      });
+
       test("settling what is already dropped changes nothing", async () => {
         await store.commit({
           ...published(1, 1, 10),

@@ -336,6 +336,24 @@ test("what a consumer says when it requeues is told to whoever gets the message 
     { onDisk: true },
   ));
 
+test.each([true, false])(
+  "what is dead-lettered stays when its queue is deleted at once, on disk: %s",
+  (onDisk) =>
+    withBroker(
+      async ({ connect, restart }) => {
+        const [work, failed] = await workAndFailed(await connect());
+        await work.publish("1");
+        await failed.check();
+        (await got(work)).reject();
+        await work.delete();
+        await restart();
+        const after = (await connect()).queue("failed");
+        expect((await got(after)).text()).toBe("1");
+      },
+      { onDisk },
+    ),
+);
+
 test("a reason is cut to 64 characters of code and 512 of message", () =>
   withBroker(async ({ connect, raw }) => {
     const queue = await (await connect()).queue("q").declare();

@@ -218,8 +218,10 @@ export class MemoryStore implements Store {
       this.#messages.set(id, { envelope, references: 0 });
       this.#nextMessageId = Math.max(this.#nextMessageId, id + 1);
     }
-    // What is dropped are entries of earlier commits: so it goes before what is added. And what is added goes before what
-    // is settled: a message that moves from one queue to another is held by both for a moment.
+    // What is dropped are entries of earlier commits: so it goes before what is added. A message that moves from one queue to
+    // another, which may be dropped or settled there, is held by both for a moment.
+    for (const { appended } of queues)
+      for (const { messageId } of appended) this.#messages.get(messageId)!.references++;
     for (const { queue, fromSeq, toSeq } of dropped) this.#drop(queue, fromSeq, toSeq);
     for (const changes of queues) this.#append(changes);
     for (const changes of queues) this.#settle(changes);
@@ -246,7 +248,6 @@ export class MemoryStore implements Store {
     for (const entry of appended) {
       const isGoing = settling?.delete(entry.seq) ?? false;
       queue.entries.push({ ...entry, attempts: 0, isGone: false, isGoing });
-      this.#messages.get(entry.messageId)!.references++;
     }
     if (settling?.size === 0) this.#settledBeforeFlush.delete(id);
   }

@@ -1,63 +1,60 @@
+import type { BrowsedMessage } from "../../../client/index.ts";
+import { isBetween, Tally } from "./tally.ts";
+
+/** Of the queues that have one. */
+export const deliveryLimit = 3;
+
 /** What the test knows for certain about one round, whatever the broker says afterwards. */
 export class Ledger {
   /** Messages handed to `publish`, in this order. */
   readonly published: number[] = [];
   readonly confirmed = new Set<number>();
   /** By place. */
-  readonly #settlements = new Map<string, Settlements>();
+  readonly #deeds = new Map<string, Deeds>();
 
-  at(place: string): Settlements {
-    let settlements = this.#settlements.get(place);
-    if (settlements === undefined) {
-      settlements = { acked: new Tally(), requeued: new Tally(), rejected: new Tally() };
-      this.#settlements.set(place, settlements);
+  at(place: string): Deeds {
+    let deeds = this.#deeds.get(place);
+    if (deeds === undefined) {
+      deeds = {
+        acked: new Tally(),
+        requeued: new Tally(),
+        rejected: new Tally(),
+        delayed: new Tally(),
+        released: new Tally(),
+      };
+      this.#deeds.set(place, deeds);
     }
-    return settlements;
+    return deeds;
   }
 
   /** Acks that are on disk. */
   get acksOnDisk(): number {
-    return [...this.#settlements.values()].reduce((sum, { acked }) => sum + acked.numbersOnDisk.length, 0);
+    return [...this.#deeds.values()].reduce((sum, { acked }) => sum + acked.numbersOnDisk.length, 0);
   }
 }
 
-export interface Settlements {
+/** What was done to messages. */
+export interface Deeds {
   readonly acked: Tally;
+  /** With or without a delay. */
   readonly requeued: Tally;
   readonly rejected: Tally;
-}
-
-/** How often something was said of each message, and how often of that is proven to be on disk by a later confirm of the same session. */
-export class Tally {
-  readonly #sent = new Map<number, number>();
-  readonly #onDisk = new Map<number, number>();
-
-  send(number: number): void {
-    this.#sent.set(number, this.sent(number) + 1);
-  }
-
-  prove(number: number): void {
-    this.#onDisk.set(number, this.onDisk(number) + 1);
-  }
-
-  sent(number: number): number {
-    return this.#sent.get(number) ?? 0;
-  }
-
-  onDisk(number: number): number {
-    return this.#onDisk.get(number) ?? 0;
-  }
-
-  get numbersOnDisk(): number[] {
-    return [...this.#onDisk.keys()];
-  }
+  /** Requeued with a delay that outlasts the round. */
+  readonly delayed: Tally;
+  /** Released when they were parked. */
+  readonly released: Tally;
 }
 
 export interface FoundMessage {
   readonly number: number;
   readonly attempts: number;
+  /** The number that the reason of its last attempt gave it. */
+  readonly lastAttempt: number | undefined;
   /** How often it was rejected. */
-  readonly deaths: number;
+  readonly rejections: number;
+  /** How often it was delivered too often, and dead-lettered for it. */
+  readonly givenUp: number;
+  readonly state: BrowsedMessage["state"];
 }
 
 /**
@@ -68,8 +65,8 @@ export type Found = ReadonlyMap<string, readonly (readonly FoundMessage[])[]>;
 
 /**
  * Holds what was found against the ledger: every confirmed message is there, in order, once, in one of the queues of its place;
- * nothing whose ack was on disk is back; a publish reached all places or none; what was counted on disk is still counted.
- * Returns sentences, none if all is well.
+ * nothing whose ack was on disk is back; a publish reached all places or none; what was counted on disk is still counted; what was
+ * parked or delayed is, unless it was released. Returns sentences, none if all is well.
  */
 export function problems(ledger: Ledger, found: Found): string[] {
   const list: string[] = [];
@@ -81,13 +78,14 @@ export function problems(ledger: Ledger, found: Found): string[] {
   const reached = new Set<number>();
   for (const queues of found.values()) for (const number of numbersOf(queues.flat())) reached.add(number);
   for (const [place, queues] of found) {
-    const { acked, requeued, rejected } = ledger.at(place);
+    const deeds = ledger.at(place);
+    const { acked } = deeds;
     const messages = queues.flat();
     const numbers = numbersOf(messages);
     const here = new Set(numbers);
     const isMissing = (number: number) => !here.has(number) && acked.sent(number) === 0;
     // What has died and come back is at the end.
-    const orders = queues.map((queue) => numbersOf(queue.filter(({ deaths }) => deaths === 0)));
+    const orders = queues.map((queue) => numbersOf(queue.filter((message) => !hasDied(message))));
     const seen = new Set<number>();
     complain(
       place,
@@ -106,25 +104,53 @@ export function problems(ledger: Ledger, found: Found): string[] {
       numbers.filter((number) => acked.onDisk(number) > 0),
     );
     complain(place, "in another place but not here", [...reached].filter(isMissing));
-    complain(
-      place,
-      "with a wrong count of rejections",
-      numbersOf(messages.filter(({ number, deaths }) => !isBetween(rejected, number, deaths))),
-    );
-    complain(
-      place,
-      "with a wrong count of attempts",
-      // They begin anew when it is dead-lettered.
-      numbersOf(
-        messages.filter(
-          ({ number, attempts, deaths }) => deaths === 0 && !isBetween(requeued, number, attempts),
-        ),
-      ),
-    );
+    for (const [what, isRight] of rules)
+      complain(place, what, numbersOf(messages.filter((message) => !isRight(message, deeds))));
   }
   return list;
 }
 
-function isBetween(tally: Tally, number: number, found: number): boolean {
-  return tally.onDisk(number) <= found && found <= tally.sent(number);
+/** What has to hold for each message that is there. */
+const rules: readonly (readonly [wrong: string, isRight: (found: FoundMessage, deeds: Deeds) => boolean])[] =
+  [
+    [
+      "with a wrong count of rejections",
+      ({ number, rejections }, { rejected }) => isBetween(rejected, number, rejections),
+    ],
+    ["with a wrong count of attempts", hasRightAttempts],
+    [
+      "with another reason than that of the last attempt",
+      (message) => hasDied(message) || (message.lastAttempt ?? 0) === message.attempts,
+    ],
+    [
+      "parked or not, against what was released",
+      ({ number, attempts, state }, { released }) =>
+        isBetween(released, number, timesParked(attempts) - (state === "parked" ? 1 : 0)),
+    ],
+    [
+      "delayed on disk and back at once",
+      ({ number, state }, { delayed }) => delayed.onDisk(number) === 0 || state === "delayed",
+    ],
+    [
+      "delayed and never given back",
+      ({ number, state }, { requeued }) => state !== "delayed" || requeued.sent(number) > 0,
+    ],
+  ];
+
+function hasDied({ rejections, givenUp }: FoundMessage): boolean {
+  return rejections + givenUp > 0;
+}
+
+/** Attempts begin anew when a message is dead-lettered: how many there were is known of those that were given up. */
+function hasRightAttempts(
+  { number, attempts, rejections, givenUp }: FoundMessage,
+  { requeued }: Deeds,
+): boolean {
+  const known = givenUp * deliveryLimit + attempts;
+  return rejections === 0 ? isBetween(requeued, number, known) : known <= requeued.sent(number);
+}
+
+/** Each attempt from the last on parks a message. */
+function timesParked(attempts: number): number {
+  return Math.max(0, attempts - deliveryLimit + 1);
 }

@@ -1,13 +1,32 @@
-import { connect, type Posthorn, PosthornError, type Queue } from "../../../client/index.ts";
+import { connect, type Posthorn } from "../../../client/index.ts";
 import { startBrokerProcess } from "../../support/broker-process.ts";
-import { type Found, type FoundMessage, Ledger, problems, type Tally } from "./ledger.ts";
+import { consume, releaseUntilGone, retryOutcome, slowOutcome } from "./consumers.ts";
+import { drain } from "./drain.ts";
+import { expectGone } from "./gone.ts";
+import { deliveryLimit, Ledger, problems } from "./ledger.ts";
+import { Prover } from "./prover.ts";
+
+const deadLetterQueue = "failed";
 
 /**
- * `archive` has no consumer, `fast` acks everything, `slow` requeues, rejects and leaves open. What it rejects goes to `failed`,
- * and is redriven from there again and again.
+ * `archive` has no consumer, `fast` acks everything, `slow` requeues, rejects and leaves open. What it rejects or requeues too often
+ * goes to `failed`, and is redriven from there again and again. `retried` gives back with delays; what comes back too often is parked
+ * there, and released.
  */
-const queueNames = ["archive", "fast", "slow"] as const;
-const deadLetterQueue = "failed";
+const queues = {
+  archive: {},
+  fast: {},
+  slow: { deadLetterQueue, deliveryLimit },
+  retried: {
+    deliveryLimit,
+    retry: { initialDelay: 2, multiplier: 3, maxDelay: 100, jitter: 0.5 },
+  },
+} as const;
+
+/** Queues that a message can be in, of those of one place. */
+const places = new Map(
+  Object.keys(queues).map((name) => [name, name === "slow" ? [name, deadLetterQueue] : [name]]),
+);
 
 export interface RoundOptions {
   readonly dataDir: string;
@@ -15,6 +34,8 @@ export interface RoundOptions {
   readonly random: () => number;
   /** Number of the first message, so that rounds on one directory do not mix. */
   readonly firstNumber: number;
+  /** The kill may come as soon as a message is confirmed. Otherwise one has been tried as often as it may be, and released. */
+  readonly isEarly: boolean;
 }
 
 export interface RoundResult {
@@ -22,8 +43,12 @@ export interface RoundResult {
   readonly confirmed: number;
   readonly acked: number;
   readonly recovered: number;
-  /** Of those, how many had died before the kill. */
+  /** Of those, how many had died before the kill, */
   readonly dead: number;
+  /** or were to come back later, */
+  readonly delayed: number;
+  /** or were parked. */
+  readonly parked: number;
   readonly problems: readonly string[];
 }
 
@@ -31,51 +56,48 @@ export interface RoundResult {
 export async function crashRound(options: RoundOptions): Promise<RoundResult> {
   const ledger = new Ledger();
   await loadAndKill(options, ledger);
-  const found = await drain(options.dataDir);
+  const found = await drain(options.dataDir, places);
   const messages = [...found.values()].flat(2);
   return {
     published: ledger.published.length,
     confirmed: ledger.confirmed.size,
     acked: ledger.acksOnDisk,
     recovered: messages.length,
-    dead: messages.filter(({ deaths }) => deaths > 0).length,
+    dead: messages.filter(({ rejections, givenUp }) => rejections + givenUp > 0).length,
+    delayed: messages.filter(({ state }) => state === "delayed").length,
+    parked: messages.filter(({ state }) => state === "parked").length,
     problems: problems(ledger, found),
   };
 }
 
-async function loadAndKill({ dataDir, random, firstNumber }: RoundOptions, ledger: Ledger): Promise<void> {
+async function loadAndKill(
+  { dataDir, random, firstNumber, isEarly }: RoundOptions,
+  ledger: Ledger,
+): Promise<void> {
   const broker = await startBrokerProcess(["--data-dir", dataDir, "--port", "0", "--log-level", "info"]);
   const producer = await connect(broker.url, { reconnect: false });
   const exchange = await producer.exchange("crash").declare({ type: "fanout" });
   await producer.queue(deadLetterQueue).declare();
-  for (const name of queueNames) {
-    const queue = producer.queue(name);
-    await queue.declare(name === "slow" ? { deadLetterQueue } : {});
+  for (const [name, declaration] of Object.entries(queues)) {
+    const queue = await producer.queue(name).declare(declaration);
     await queue.bind(exchange);
   }
   const consumers = await Promise.all([
     consume(broker.url, "fast", ledger, () => "ack"),
-    consume(broker.url, "slow", ledger, () => slowOutcome(random())),
+    consume(broker.url, "slow", ledger, () => slowOutcome(random)),
+    consume(broker.url, "retried", ledger, (message) => retryOutcome(random, message)),
   ]);
   const redriving = redriveUntilGone(await connect(broker.url, { reconnect: false }));
+  const releasing = releaseUntilGone(await Prover.connect(broker.url), "retried", ledger, random);
   const publishing = publishUntilGone(producer, firstNumber, random, ledger);
   // However busy the machine is, there is something to lose.
-  while (ledger.confirmed.size === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  const { released } = ledger.at("retried");
+  while (ledger.confirmed.size === 0 || (!isEarly && released.numbersOnDisk.length === 0))
+    await new Promise((resolve) => setTimeout(resolve, 5));
   const killAfterMs = random() * 450;
   await new Promise((resolve) => setTimeout(resolve, killAfterMs));
   await broker.kill();
-  await Promise.all([publishing, redriving, ...consumers.map((gone) => gone())]);
-}
-
-/** The broker was killed: what was under way fails with this and nothing else. */
-function expectGone(error: unknown): void {
-  if (!(error instanceof PosthornError) || error.code !== "connection-closed") throw error;
-}
-
-function slowOutcome(roll: number): "ack" | "requeue" | "reject" | "leave" {
-  if (roll < 0.5) return "ack";
-  if (roll < 0.8) return "requeue";
-  return roll < 0.9 ? "reject" : "leave";
+  await Promise.all([publishing, redriving, releasing, ...consumers.map((gone) => gone())]);
 }
 
 async function publishUntilGone(
@@ -113,83 +135,4 @@ async function redriveUntilGone(posthorn: Posthorn): Promise<void> {
   } catch (error) {
     expectGone(error);
   }
-}
-
-/** Returns how to wait until the consumer has noticed that the broker is gone. */
-async function consume(
-  url: string,
-  name: "fast" | "slow",
-  ledger: Ledger,
-  outcome: () => "ack" | "requeue" | "reject" | "leave",
-): Promise<() => Promise<void>> {
-  const posthorn = await connect(url, { reconnect: false });
-  const { acked, requeued, rejected } = ledger.at(name);
-  let unproven: (() => void)[] = [];
-  let isProving = false;
-
-  // A confirm of a message published after a settlement, on the same session, proves that the settlement is on disk too: commits
-  // keep the order. The marker goes through a durable queue, for only those wait for the disk.
-  const prove = async () => {
-    if (isProving) return;
-    isProving = true;
-    while (unproven.length > 0) {
-      const batch = unproven;
-      unproven = [];
-      await posthorn.queue("markers").publish("marker");
-      for (const proven of batch) proven();
-    }
-    isProving = false;
-  };
-  const note = (tally: Tally, number: number) => {
-    tally.send(number);
-    unproven.push(() => tally.prove(number));
-    prove().catch(expectGone);
-  };
-  await posthorn.queue("markers").declare();
-  const working = (async () => {
-    for await (const message of posthorn.queue(name).consume({ prefetch: 200 })) {
-      const number = Number(message.text().split(" ", 1)[0]);
-      const what = outcome();
-      if (what === "ack") {
-        message.ack();
-        note(acked, number);
-      } else if (what === "requeue") {
-        message.requeue();
-        note(requeued, number);
-      } else if (what === "reject") {
-        message.reject();
-        note(rejected, number);
-      }
-    }
-  })();
-  const gone = working.catch(expectGone);
-  return () => gone;
-}
-
-async function drain(dataDir: string): Promise<Found> {
-  const broker = await startBrokerProcess(["--data-dir", dataDir, "--port", "0", "--log-level", "info"]);
-  const posthorn = await connect(broker.url, { reconnect: false });
-  const found = new Map<string, FoundMessage[][]>();
-  for (const name of queueNames) found.set(name, [await drainQueue(posthorn.queue(name))]);
-  found.get("slow")!.push(await drainQueue(posthorn.queue(deadLetterQueue)));
-  await posthorn.queue("markers").purge();
-  await posthorn.close();
-  const exitCode = await broker.stop();
-  if (exitCode !== 0) throw new Error(`The broker ended with ${exitCode} after a recovery.`);
-  return found;
-}
-
-async function drainQueue(queue: Queue): Promise<FoundMessage[]> {
-  const messages: FoundMessage[] = [];
-  const { messageCount } = await queue.check();
-  if (messageCount === 0) return messages;
-  for await (const message of queue.consume({ prefetch: 1000 })) {
-    const { attempts, deaths } = message;
-    const number = Number(message.text().split(" ", 1)[0]);
-    messages.push({ number, attempts, deaths: deaths.reduce((sum, { count }) => sum + count, 0) });
-    message.ack();
-    if (messages.length === messageCount) break;
-  }
-  if (await queue.get()) throw new Error("There was more in the queue than it counted.");
-  return messages;
 }

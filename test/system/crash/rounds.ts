@@ -1,33 +1,25 @@
+import { seeded } from "../faults/seeded.ts";
+import { type RedriveRoundResult, redriveRound } from "./redrive-round.ts";
 import { crashRound, type RoundResult } from "./round.ts";
-
-/** Small, fast and good enough to choose moments: mulberry32. */
-function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 export interface CrashRoundsOptions {
   readonly dataDir: string;
   readonly seed: number;
   readonly rounds: number;
-  readonly onRound?: (round: number, result: RoundResult) => void;
+  readonly onRound?: (round: number, result: RoundResult, redriving: RedriveRoundResult) => void;
 }
 
-/** Runs rounds one after the other on one directory, and returns how many had a problem. */
+/** Runs rounds one after the other on one directory, each with a kill under load and one in a redrive, and returns how many had a problem. */
 export async function crashRounds({ dataDir, seed, rounds, onRound }: CrashRoundsOptions): Promise<number> {
   const random = seeded(seed);
   let failures = 0;
   let firstNumber = 1;
   for (let round = 1; round <= rounds; round++) {
-    const result = await crashRound({ dataDir, random, firstNumber });
+    const result = await crashRound({ dataDir, random, firstNumber, isEarly: round % 5 === 0 });
     firstNumber += result.published;
-    if (result.problems.length > 0) failures++;
-    onRound?.(round, result);
+    const redriving = await redriveRound({ dataDir, random });
+    if (result.problems.length + redriving.problems.length > 0) failures++;
+    onRound?.(round, result, redriving);
   }
   return failures;
 }

@@ -15,10 +15,12 @@ const failures = await crashRounds({
   dataDir,
   seed,
   rounds: Number(values.rounds),
-  onRound: (round, { published, confirmed, acked, recovered, dead, problems }) => {
+  onRound: (round, result, redriving) => {
+    const { published, confirmed, acked, recovered, dead, delayed, parked } = result;
+    const problems = [...result.problems, ...redriving.problems];
     const verdict = problems.length === 0 ? "ok" : `FAILED\n  ${problems.join("\n  ")}`;
     process.stdout.write(
-      `round ${round}: ${published} published, ${confirmed} confirmed, ${acked} acks on disk, ${recovered} recovered, ${dead} of them dead letters: ${verdict}\n`,
+      `round ${round}: ${published} published, ${confirmed} confirmed, ${acked} acks on disk, ${recovered} recovered: ${dead} had died, ${delayed} delayed, ${parked} parked; ${redriving.moved} of ${redriving.messages} redriven: ${verdict}\n`,
     );
   },
 });

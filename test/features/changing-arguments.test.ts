@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { ReceivedMessage } from "../../client/index.ts";
+import type { QueueArguments, ReceivedMessage } from "../../client/index.ts";
 import { type RawClient, texts, withBroker } from "../support/broker.ts";
 import { ManualTime } from "../support/manual-time.ts";
 
@@ -308,6 +308,36 @@ describe("expires", () => {
         expect(await isThere(client, "b")).toBe(false);
       },
       { clock, onDisk: true },
+    );
+  });
+});
+
+describe("deliveryLimit and retry", () => {
+  test("count when a message comes back the next time: what is parked stays, what waits keeps its time", async () => {
+    const clock = new ManualTime();
+    await withBroker(
+      async ({ connect }) => {
+        const queue = await (await connect()).queue("q").declare({ deliveryLimit: 1 });
+        const update = (args: QueueArguments) => queue.declare({ ...args, onMismatch: "update" });
+        for (const text of ["1", "2", "3"]) await queue.publish(text);
+        (await queue.get())!.requeue();
+        await update({ deliveryLimit: 5, retry: { initialDelay: 60_000, jitter: 0 } });
+        (await queue.get())!.requeue();
+        await update({ deliveryLimit: 2, retry: { initialDelay: 1000, jitter: 0 } });
+        (await queue.get())!.requeue();
+        expect(await queue.status()).toMatchObject({ ready: 0, delayed: 2, parked: 1 });
+        clock.advance(1000);
+        const third = (await queue.get())!;
+        expect([third.text(), await queue.get()]).toEqual(["3", undefined]);
+        third.requeue();
+        expect(await queue.status()).toMatchObject({ ready: 0, delayed: 1, parked: 2 });
+        clock.advance(59_000);
+        const second = (await queue.get())!;
+        await update({ deliveryLimit: 3 });
+        second.requeue();
+        expect(await queue.status()).toMatchObject({ ready: 1, delayed: 0, parked: 2 });
+      },
+      { clock },
     );
   });
 });

@@ -76,6 +76,24 @@ describe("a queue with maxPriority", () => {
       expect(await takeAll(queue)).toEqual(["3a", "2a", "2b", "2c", "1a"]);
     }));
 
+  test("puts what comes back after a delay at its place within its priority, also after a restart", async () => {
+    const clock = new ManualTime();
+    await withBroker(
+      async ({ connect, restart }) => {
+        const before = await (await connect()).queue("q").declare({ maxPriority: 5 });
+        await publish(before, "5a", "5b", "2a", "0a");
+        for (const delay of [1000, 2000]) (await take(before)).requeue({ delay });
+        expect(await textsIn(before)).toEqual(["2a", "0a"]);
+        await restart();
+        clock.advance(2000);
+        const queue = (await connect()).queue("q");
+        await publish(queue, "5c", "4a");
+        expect(await takeAll(queue)).toEqual(["5a", "5b", "5c", "4a", "2a", "0a"]);
+      },
+      { clock, onDisk: true },
+    );
+  });
+
   test("drops the oldest of the lowest priority when there is too much", () =>
     withBroker(async ({ connect }) => {
       const posthorn = await connect();

@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
+import type { QueueArguments } from "../../client/index.ts";
 import { type Frame, type RawClient, texts, withBroker } from "../support/broker.ts";
+import { ManualTime } from "../support/manual-time.ts";
 
 async function declare(client: RawClient): Promise<void> {
   await client.must("queue.declare", { queue: "q", arguments: { singleActiveConsumer: true } });
@@ -181,3 +183,30 @@ test("the SDK says which consumer is active, and calls back when that changes", 
     expect([first.active, second.active]).toEqual([false, true]);
     expect(changes).toEqual(["first on", "first off", "second on"]);
   }));
+
+test.each<[QueueArguments, number, string[]]>([
+  [{}, 3, ["1", "2", "3", "1"]],
+  [{ messageGroups: {} }, 1, ["1", "1", "2", "3"]],
+])("what is delayed is overtaken, unless it has a group, which waits: %o", async (args, meanwhile, order) => {
+  const clock = new ManualTime();
+  await withBroker(
+    async ({ connect }) => {
+      const queue = await (await connect()).queue("q").declare({ singleActiveConsumer: true, ...args });
+      const handled: string[] = [];
+      await queue.consume(
+        (message) => {
+          handled.push(message.text());
+          if (message.text() === "1" && message.attempts === 0) message.requeue({ delay: 1000 });
+        },
+        { prefetch: 1 },
+      );
+      for (const text of ["1", "2", "3"]) await queue.publish(text, { headers: { group: "one" } });
+      await expect.poll(async () => (await queue.status()).delayed).toBe(1);
+      await expect.poll(() => handled.length).toBe(meanwhile);
+      clock.advance(1000);
+      await expect.poll(() => handled.length).toBe(4);
+      expect(handled).toEqual(order);
+    },
+    { clock },
+  );
+});

@@ -24,8 +24,9 @@ export interface FailureDelay {
 
 export interface ConsumeOptions extends SubscriptionOptions {
   /**
-   * What becomes of a message whose handler throws or rejects. Default `requeue`: it comes again, after a pause that
-   * grows from 100 ms to 5 s while one handler after the other fails, so that nothing is lost and nothing spins.
+   * What becomes of a message whose handler throws or rejects. Default `requeue`: it comes again as the queue's `retry` says, and
+   * without that after a pause in the client that grows from 100 ms to 5 s while one handler after the other fails, so that
+   * nothing is lost and nothing spins.
    * `reject`: the broker dead-letters it, or drops it. A function decides by the error. The error goes with the message as its
    * `nackReason`.
    */
@@ -213,11 +214,13 @@ export class Consumer implements SubscriptionSink {
     if (message.settled || message.stale || outcome === "leave") {
       message.leave();
       this.#finished(message);
-    } else if (typeof outcome === "object") this.#delay(message, outcome, error);
-    else if (outcome === "requeue") this.#pause(message, error);
+    } else if (outcome === "requeue" && !this.#subscription.retries) this.#pause(message, error);
     else {
+      const reason = reasonOf(error);
       if (outcome === "ack") message.ack();
-      else message.reject({ reason: reasonOf(error) });
+      else if (outcome === "reject") message.reject({ reason });
+      else if (outcome === "requeue") message.requeue({ reason });
+      else message.requeue({ delay: outcome.delay, reason });
       this.#finished(message);
     }
   }
@@ -233,12 +236,6 @@ export class Consumer implements SubscriptionSink {
       this.#connection.events.emit("error", second, message);
       return "requeue";
     }
-  }
-
-  /** Has the broker requeue a message after a while. */
-  #delay(message: ReceivedMessage, { delay }: FailureDelay, error: unknown): void {
-    message.requeue({ delay, reason: reasonOf(error) });
-    this.#finished(message);
   }
 
   /** Requeues a message after a while. Until then it keeps its place among the handlers at work. */

@@ -116,6 +116,7 @@ export class Subscription implements DeliveryTarget {
   /** If messages have to be settled in time. */
   #held: HeldMessages | undefined;
   #groupBy: GroupBy | undefined;
+  #retries = false;
   #dropped = 0;
   #interruptedAt: number | undefined;
   #retryTimer: unknown;
@@ -164,6 +165,11 @@ export class Subscription implements DeliveryTarget {
   /** Where the group key of messages is, if the queue has groups. */
   get groupBy(): GroupBy | undefined {
     return this.#groupBy;
+  }
+
+  /** The queue delays by itself what is requeued, or did so when the consumer started. */
+  get retries(): boolean {
+    return this.#retries;
   }
 
   /** For what has been delivered and cannot be handed out yet. */
@@ -292,6 +298,7 @@ export class Subscription implements DeliveryTarget {
     this.#prefetch = reply.prefetch;
     this.#held = this.#heldMessages(session, reply);
     this.#groupBy = reply.messageGroups;
+    this.#retries = reply.retries ?? false;
     session.addTarget(reply.consumer, this);
     this.#enter("active");
     this.#resolveFirstStart();

@@ -556,6 +556,9 @@ export const requests = {
           "Where the group key of the queue's messages is, if it has `messageGroups`: those with the same key have to be handled one after the other.",
         ),
       ),
+      retries: flag(
+        "The queue has a `retry` schedule: what is requeued comes back after a delay, and the client need not wait before it requeues. Missing: no.",
+      ),
       active: flag(
         "Whether this is the consumer that gets messages. Only for queues with `singleActiveConsumer`; later changes come as `consumer.active`.",
       ),

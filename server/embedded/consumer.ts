@@ -69,6 +69,10 @@ export class Consumer implements Subscription, Holder {
     return this.#queue.settings.messageGroups;
   }
 
+  get retries(): boolean {
+    return this.#queue.settings.retry !== undefined;
+  }
+
   get isCancelled(): boolean {
     return this.#cancelled;
   }

@@ -487,6 +487,8 @@ export interface Subscription {
   readonly ackTimeout: number;
   /** Where the group key of the queue's messages is, if it has groups. */
   readonly messageGroups: GroupBy | undefined;
+  /** What is requeued comes back after a delay. */
+  readonly retries: boolean;
   /** Deliveries may (again) be made. */
   resume(): void;
   /** No delivery follows this call. Deliveries made stay unsettled. */

@@ -146,7 +146,7 @@ export const requestHandlers: { readonly [T in HandledRequest]: Handler<T> } = {
       throw error;
     }
     consumer.attach(subscription);
-    const { prefetchBytes, ackTimeout, messageGroups } = subscription;
+    const { prefetchBytes, ackTimeout, messageGroups, retries } = subscription;
     const { number, tag: consumerTag, isActive } = consumer;
     const prefetch = broker.prefetchFor(frame.prefetch);
     const reply = {
@@ -156,6 +156,7 @@ export const requestHandlers: { readonly [T in HandledRequest]: Handler<T> } = {
       ...(!noAck && { prefetchBytes }),
       ...(ackTimeout !== Number.POSITIVE_INFINITY && { ackTimeout }),
       ...(messageGroups !== undefined && { messageGroups: groupBy(messageGroups) }),
+      ...(retries && { retries }),
       ...(isActive !== undefined && { active: isActive }),
     };
     return { reply, after: () => consumer.announced(isActive) };

@@ -227,6 +227,37 @@ describe("a queue with a retry schedule", () => {
     );
   });
 
+  test("has handlers that throw wait for nothing: the broker does", async () => {
+    const clock = new ManualTime();
+    await withBroker(
+      async ({ connect }) => {
+        const posthorn = await connect();
+        posthorn.on("error", () => {});
+        const retry = { initialDelay: 60_000, jitter: 0 };
+        const queue = await posthorn.queue("q").declare({ retry });
+        const count = 100;
+        let fails = true;
+        let handled = 0;
+        await queue.consume(
+          () => {
+            if (fails) throw new Error("not yet");
+            handled++;
+          },
+          { concurrency: 1 },
+        );
+        // With a pause in the client for each it would take minutes.
+        await Promise.all(Array.from({ length: count }, (_, i) => queue.publish(`${i}`)));
+        await expect.poll(async () => (await queue.status()).delayed).toBe(count);
+        const [first] = (await queue.browsePage()).messages;
+        expect([first?.attempts, first?.nackReason]).toEqual([1, { code: "Error", message: "not yet" }]);
+        fails = false;
+        clock.advance(60_000);
+        await expect.poll(() => handled).toBe(count);
+      },
+      { clock },
+    );
+  });
+
   test("varies delays at random by no more than the jitter", async () => {
     const clock = new ManualTime();
     await withBroker(

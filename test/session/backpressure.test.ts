@@ -189,6 +189,7 @@ test("what a session was given after it ended goes back to where it came from", 
     prefetchBytes: 1,
     ackTimeout: Number.POSITIVE_INFINITY,
     messageGroups: undefined,
+    retries: false,
     resume: () => expect.unreachable(),
     cancel: () => void cancelled++,
   });

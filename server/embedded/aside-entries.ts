@@ -1,5 +1,6 @@
 import type { Deadline, Deadlines } from "./deadlines.ts";
 import type { Entry } from "./entry.ts";
+import type { EntryWindow } from "./entry-window.ts";
 import type { Lane } from "./lane.ts";
 import type { Queue } from "./queue.ts";
 import type { MemoryBudget } from "./ready-list.ts";
@@ -32,6 +33,8 @@ export class AsideEntries {
   readonly #lane: Lane;
   readonly #host: AsideHost;
   readonly #states = new Map<number, AsideState>();
+  /** Their numbers in order, and some of those that have gone. Made when it is asked for, as few look into queues. */
+  #order: number[] | undefined;
   readonly #inMemory = new Map<number, Entry>();
   /** When delayed messages come back, or expire. Some may have gone meanwhile. */
   readonly #due = new SeqHeap();
@@ -81,12 +84,23 @@ export class AsideEntries {
     this.#forget(seq);
   }
 
-  /** The entries from `fromSeq` to `toSeq`, in no order. @throws StoreError if one cannot be read back from disk. */
-  *window(fromSeq: number, toSeq: number): Iterable<Entry> {
-    for (const seq of this.#states.keys()) {
-      if (seq < fromSeq || seq > toSeq) continue;
+  /**
+   * Shows a window those that belong into it and are not read with the places around them, and not many more than `maxBytes` of
+   * messages. @throws StoreError if one cannot be read back from disk.
+   */
+  show(window: EntryWindow, maxBytes: number): void {
+    let shown = 0;
+    let bytes = 0;
+    for (const seq of this.#seqsFrom(window.fromSeq)) {
+      if (seq > window.toSeq) return;
+      if (this.#lane.ready.isOnDisk(seq)) continue;
       const entry = this.find(seq);
-      if (entry !== undefined) yield entry;
+      if (entry === undefined) continue;
+      window.add(entry);
+      bytes += entry.envelope.length;
+      if (++shown < window.maxEntries && bytes < maxBytes) continue;
+      window.endAt(seq);
+      return;
     }
   }
 
@@ -102,9 +116,7 @@ export class AsideEntries {
 
   /** What of a range is between the places of those that are set aside. */
   gaps(fromSeq: number, toSeq: number): { readonly fromSeq: number; readonly toSeq: number }[] {
-    const seqs = [...this.#states.keys()]
-      .filter((seq) => seq >= fromSeq && seq <= toSeq)
-      .sort((a, b) => a - b);
+    const seqs = [...this.#seqsFrom(fromSeq)].filter((seq) => seq <= toSeq);
     const bounds = [fromSeq - 1, ...seqs, toSeq + 1];
     return bounds
       .slice(1)
@@ -123,6 +135,7 @@ export class AsideEntries {
   clear(): void {
     for (const seq of [...this.#inMemory.keys()]) this.#forget(seq);
     this.#states.clear();
+    this.#order = undefined;
     this.#parked = 0;
     this.#due.keep(() => false);
     this.#deadline.clear();
@@ -130,6 +143,8 @@ export class AsideEntries {
 
   #note(seq: number, state: AsideState, delayedUntil: number, expiresAt: number): void {
     this.#states.set(seq, state);
+    if (this.#order !== undefined && seq > (this.#order.at(-1) ?? 0)) this.#order.push(seq);
+    else this.#order = undefined;
     if (state === "parked") {
       this.#parked++;
       return;
@@ -137,6 +152,20 @@ export class AsideEntries {
     const dueAt = expiresAt === 0 ? delayedUntil : Math.min(delayedUntil, expiresAt);
     this.#due.add(dueAt, seq);
     if (!this.#deadline.isSet || dueAt < this.#deadline.dueAt) this.#deadline.set(dueAt);
+  }
+
+  /** The numbers from `fromSeq` on, in order. */
+  *#seqsFrom(fromSeq: number): Iterable<number> {
+    if (this.#order === undefined || this.#order.length > 2 * this.#states.size)
+      this.#order = [...this.#states.keys()].sort((a, b) => a - b);
+    const order = this.#order;
+    let [from, to] = [0, order.length];
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      if (order[middle]! < fromSeq) from = middle + 1;
+      else to = middle;
+    }
+    for (let at = from; at < order.length; at++) if (this.#states.has(order[at]!)) yield order[at]!;
   }
 
   #keep(entry: Entry): void {

@@ -280,8 +280,7 @@ export class Lane {
     this.ready.show(window, maxBytes);
     for (const entry of this.#outside()) window.add(entry);
     // Those whose place is on disk have been shown with what is there.
-    for (const entry of this.#aside?.window(fromSeq, toSeq) ?? [])
-      if (!this.ready.isOnDisk(entry.seq)) window.add(entry);
+    this.#aside?.show(window, maxBytes);
     return window.content();
   }
 

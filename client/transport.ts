@@ -10,9 +10,23 @@ export interface TransportHost {
   closed(code: number, reason: string): void;
 }
 
+/** Of `ws`: a text comes as bytes, too. */
+type MessageListener = (data: Uint8Array<ArrayBuffer> & { toString(): string }, isBinary: boolean) => void;
+
+/** That of the package `ws`, which is an event emitter besides. */
+interface EmittingWebSocket extends WebSocketLike {
+  on(event: "message", listener: MessageListener): void;
+  off(event: "message", listener: MessageListener): void;
+}
+
+function isEmitter(socket: WebSocketLike): socket is EmittingWebSocket {
+  return "on" in socket && "off" in socket;
+}
+
 /** A WebSocket that speaks the subprotocol; turns its events into calls. */
 export class Transport {
   readonly #socket: WebSocketLike;
+  #onMessage: MessageListener | undefined;
 
   /** @throws PosthornError `invalid-argument` for a URL that a WebSocket refuses. */
   constructor(webSocket: WebSocketConstructor, url: string, host: TransportHost) {
@@ -25,12 +39,21 @@ export class Transport {
       throw error;
     }
     this.#socket = socket;
-    socket.binaryType = "arraybuffer";
     socket.onopen = () => host.opened();
-    socket.onmessage = (event: { readonly data: unknown }) => {
-      if (typeof event.data === "string") host.text(event.data);
-      else host.binary(new Uint8Array(event.data as ArrayBuffer));
-    };
+    if (isEmitter(socket)) {
+      // `ws` copies each message for an ArrayBuffer, and makes an event of it: both are to be had without.
+      this.#onMessage = (data, isBinary) => {
+        if (isBinary) host.binary(new Uint8Array(data.buffer, data.byteOffset, data.length));
+        else host.text(data.toString());
+      };
+      socket.on("message", this.#onMessage);
+    } else {
+      socket.binaryType = "arraybuffer";
+      socket.onmessage = ({ data }: { readonly data: string | ArrayBuffer }) => {
+        if (typeof data === "string") host.text(data);
+        else host.binary(new Uint8Array(data));
+      };
+    }
     let failure = "";
     // Browsers tell nothing about an error; `ws` does, and the close that follows has no reason then.
     socket.onerror = (event: { readonly message?: string }) => {
@@ -60,6 +83,7 @@ export class Transport {
   abandon(code: number, reason: string): void {
     const socket = this.#socket;
     socket.onopen = socket.onmessage = socket.onclose = null;
+    if (this.#onMessage !== undefined) (socket as EmittingWebSocket).off("message", this.#onMessage);
     // `ws` reports a close while connecting as an error, which without a listener would end the process.
     socket.onerror = () => {};
     try {

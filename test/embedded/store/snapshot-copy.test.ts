@@ -57,16 +57,18 @@ interface Copied {
   readonly snapshots: number;
 }
 
-/** Between copying the file and the first snapshot, so many transactions go by. */
+const hurriedSnapshots = 5;
+
+/** Before each of the first snapshots, so many transactions go by. */
 async function copied(name: string, options: SnapshotCopyOptions, transactions = 0): Promise<Copied> {
   const directory = join(parent, name);
   mkdirSync(directory);
   const environment = new Environment(join(source, "store.mdb"), { readOnly: true });
   const file = new PageFile(join(source, "store.mdb"));
-  const enough = file.meta().transaction + transactions;
   let snapshots = 0;
   const holding = environment.holding.bind(environment);
   environment.holding = (read) => {
+    const enough = file.meta().transaction + (snapshots < hurriedSnapshots ? transactions : 0);
     while (file.meta().transaction < enough);
     snapshots++;
     return holding(read);

@@ -24,7 +24,7 @@ export interface SettlementTarget {
 export type NackReasonLike = NackReason | Error | string;
 
 export interface RequeueOptions {
-  /** Milliseconds before the message comes back to its place. Default: as the queue's `retry` says, otherwise at once. */
+  /** Milliseconds before the message comes back to its place. Default, and 0: as the queue's `retry` says, otherwise at once. */
   readonly delay?: number;
   /** Shown to whoever gets the message next, as `nackReason`. */
   readonly reason?: NackReasonLike;

@@ -760,7 +760,7 @@ export const messageFrames = {
           minimum: 0,
           maximum: longestMs,
           description:
-            "Milliseconds before the message comes back, with `requeue` only. Default: as the queue's `retry` says, otherwise at once.",
+            "Milliseconds before the message comes back, with `requeue` only. Default, and 0: as the queue's `retry` says, otherwise at once.",
         }),
       ),
       reason: optional(

@@ -156,8 +156,10 @@ export class Exchange {
    *
    * @param body A string goes as text, bytes as they are, anything else as JSON.
    * @throws PosthornError `no-route` ({@link ReturnedError}) if it is mandatory and came back; the code of the broker's
-   * refusal; `invalid-argument`, `message-too-large`, `buffer-full` (while disconnected), `aborted`; `connection-closed`
-   * or `closed` if the connection has ended for good and the fate of the message is unknown.
+   * refusal: `not-found` or `access-refused` for the exchange, `queue-full` (see `retry`), with `whenBlocked: "reject"` also
+   * `disk-full` and `memory-high`, `internal-error`; `invalid-argument`, `message-too-large`, `buffer-full` (while
+   * disconnected), `aborted`; `connection-closed` or `closed` if the connection has ended for good and the fate of the message is
+   * unknown.
    */
   publish(routingKey: string, body: Body, options?: PublishOptions): Promise<PublishReceipt> {
     return this.#connection.publisher.publish(this.name, routingKey, body, options);

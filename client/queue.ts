@@ -275,7 +275,12 @@ export class Queue {
     return this.#connection.publisher.publish("", this.name, body, options);
   }
 
-  /** Takes one message, to be settled; `undefined` if none is ready. With `noAck` it counts as settled at once. */
+  /**
+   * Takes one message, to be settled; `undefined` if none is ready, or the queue gives none: it is paused, or its circuit is
+   * open. With `noAck` it counts as settled at once.
+   * @throws PosthornError `not-found`, `resource-locked` if the queue has a single active consumer or is not for this connection,
+   * `limit-exceeded` if too many messages that were taken so are not settled, …
+   */
   async get(
     options: { readonly noAck?: boolean; readonly signal?: AbortSignal } = {},
   ): Promise<ReceivedMessage | undefined> {
@@ -302,7 +307,9 @@ export class Queue {
   consume(options?: StreamOptions): MessageStream;
   /**
    * Consumes with a handler. A message is acked when its handler is through without an error. Resolves when the consumer
-   * has started. @throws PosthornError `not-found`, `in-use`, `consumer-tag-in-use`, …
+   * has started.
+   * @throws PosthornError `not-found`, `in-use` if there is an exclusive consumer or this one is to be, `access-refused` for an
+   * exclusive one of a queue with a single active consumer, `consumer-tag-in-use`, `invalid-argument`, `invalid-frame`, …
    */
   consume(handler: MessageHandler, options?: ConsumeOptions): Promise<Consumer>;
   consume(

@@ -66,6 +66,8 @@ export class Lane {
   #aside: AsideEntries | undefined;
   /** Of a lane in which messages expire, or did. */
   #expiry: Expiry | undefined;
+  /** Ready again in their places on disk, which may know better only from the next commit on. */
+  readonly #backOnDisk = new Map<number, Entry>();
   #pending = noChanges();
   #nextSeq = 1;
   #everWritten = false;
@@ -192,8 +194,10 @@ export class Lane {
 
   /** Puts a ready entry that was taken back at its place. */
   putBack(entry: Entry): void {
-    if (this.ready.isOnDisk(entry.seq)) this.ready.returnToDisk(entry);
-    else {
+    if (this.ready.isOnDisk(entry.seq)) {
+      this.ready.returnToDisk(entry);
+      this.#backOnDisk.set(entry.seq, entry);
+    } else {
       this.ready.putBack(entry);
       this.expireInTime(entry);
     }
@@ -237,7 +241,8 @@ export class Lane {
       const first = entries.find(
         ({ seq }) => !this.ready.wasRemoved(seq) && this.#aside?.stateOf(seq) === undefined,
       );
-      if (first !== undefined) return { ...first, expiresAt: expiryOf(first) };
+      if (first !== undefined)
+        return { ...first, expiresAt: this.#backOnDisk.get(first.seq)?.expiresAt ?? expiryOf(first) };
       from = nextSeq;
     }
     return undefined;
@@ -328,6 +333,7 @@ export class Lane {
   takeChanges(): PendingChanges & { counters: QueueCounters } {
     const { appended, settled, attempted, noted, dropped } = this.#pending;
     this.#pending = noChanges();
+    this.#backOnDisk.clear();
     this.ready.committed();
     const written: Entry[] = [];
     for (const entry of appended) {
@@ -412,6 +418,8 @@ export class Lane {
   }
 
   #fromDisk(loaded: LoadedEntry): Entry {
+    const known = this.#backOnDisk.get(loaded.seq);
+    if (known !== undefined) return known;
     const persistent = (loaded.flags & entryFlags.transient) === 0;
     const message = new Message(loaded.envelope, loaded.bytes, persistent, loaded.priority);
     message.id = loaded.messageId;

@@ -40,6 +40,11 @@ export class ManualTime {
     this.#elapsedMs = endMs;
   }
 
+  /** Lets time pass in which nobody looks at timers: they go off later. */
+  stall(byMs: number): void {
+    this.#elapsedMs += byMs;
+  }
+
   /** Lets the timers go off that are due now, and no time pass. One turn of the event loop. */
   turn(): void {
     const due = [...this.#timers].filter(([, { atMs }]) => atMs <= this.#elapsedMs);

@@ -134,7 +134,8 @@ export class Dispatcher {
     } catch (error) {
       this.#options.onDamage(queue, error);
     }
-    if (queue.isUntidy) this.wake(queue);
+    // Of groups more can be looked at when others have gone.
+    if (queue.isUntidy || queue.groups !== undefined) this.wake(queue);
   }
 
   #deliver(queue: Queue): void {

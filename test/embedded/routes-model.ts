@@ -1,7 +1,17 @@
 import type { Headers } from "../../protocol/header-value.ts";
 import { topicMatches } from "../routing/naive-matchers.ts";
 
-export type ModelExchangeType = "direct" | "fanout" | "topic" | "headers";
+export type ModelExchangeType = PredictableType | ChoosingType;
+type PredictableType = "direct" | "fanout" | "topic" | "headers";
+/** Exchanges that choose one of their destinations. */
+type ChoosingType = "random" | "consistent-hash";
+
+/** Which of all its bindings such an exchange goes by. */
+export type Choice = (
+  type: ChoosingType,
+  bindings: readonly ModelBinding[],
+  keys: readonly string[],
+) => readonly ModelBinding[];
 
 export interface ModelExchange {
   readonly type: ModelExchangeType;
@@ -21,6 +31,11 @@ export class RoutesModel {
   readonly exchanges = new Map<string, ModelExchange>();
   readonly queues = new Set<string>();
   bindings: ModelBinding[] = [];
+  readonly #choose: Choice;
+
+  constructor(choose: Choice = () => []) {
+    this.#choose = choose;
+  }
 
   deleteExchange(name: string): void {
     if (!this.exchanges.delete(name)) return;
@@ -57,9 +72,11 @@ export class RoutesModel {
       if (seen.has(name)) return;
       seen.add(name);
       const { type, alternate } = this.exchanges.get(name)!;
-      const matching = this.bindings.filter(
-        (binding) => binding.source === name && keys.some((one) => matches(type, binding.key, one, headers)),
-      );
+      const own = this.bindings.filter(({ source }) => source === name);
+      const matching =
+        type === "random" || type === "consistent-hash"
+          ? this.#choose(type, own, keys)
+          : own.filter((binding) => keys.some((one) => matches(type, binding.key, one, headers)));
       for (const { kind, destination } of matching) {
         if (kind === "queue") queues.add(destination);
         else visit(destination);
@@ -83,7 +100,7 @@ export class RoutesModel {
 }
 
 /** A headers exchange of the model asks for a header `key` with the value of the binding's key. */
-function matches(type: ModelExchangeType, bindingKey: string, key: string, headers: Headers): boolean {
+function matches(type: PredictableType, bindingKey: string, key: string, headers: Headers): boolean {
   switch (type) {
     case "fanout":
       return true;

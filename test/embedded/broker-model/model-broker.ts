@@ -1,64 +1,31 @@
-import { RoutesModel } from "../routes-model.ts";
-import type { DeadLetterArguments, DeclaredQueue, ModelQueueArguments, Topology } from "./history.ts";
+import { isCircle, withDeath } from "./model-deaths.ts";
+import {
+  type Arrival,
+  type ModelDeath,
+  type ModelItem,
+  type ModelMessage,
+  type ModelQueue,
+  newMoment,
+  ready,
+} from "./model-queue.ts";
+import { ModelRoutes } from "./model-routes.ts";
+import { recovered, type Snapshot, snapshotOf } from "./model-snapshot.ts";
+import { isOffered, nextOf, ttlOf } from "./model-times.ts";
+import type { DeadLetterArguments, Topology } from "./topologies.ts";
 
-export interface ModelMessage {
-  readonly id: number;
-  readonly exchange: string;
-  /** The routing key, and those of `CC`. */
-  readonly keys: readonly string[];
-  /** `""`: of no group. */
-  readonly group: string;
-  readonly persistent: boolean;
-  readonly bytes: number;
-  /** Milliseconds, -1: none. */
-  readonly expiration: number;
+/** How a message comes back to its queue. */
+export interface Return {
+  readonly isAttempt: boolean;
+  /** It may be why its receiver went away. */
+  readonly isBlamed: boolean;
+  readonly reason?: string;
+  /** Milliseconds that it is to wait. */
+  readonly delay?: number;
+  /** If a delivery limit or its time ends it, which others it came with. */
+  readonly origin?: string;
 }
 
-export interface ModelDeath {
-  readonly queue: string;
-  readonly reason: "rejected" | "expired";
-  readonly count: number;
-}
-
-/** Who was given a message. */
-export interface ModelHolder {
-  /** `undefined`: taken one by one. */
-  readonly consumer: object | undefined;
-}
-
-/** A message in a queue. */
-export interface ModelItem {
-  readonly message: ModelMessage;
-  readonly deaths: readonly ModelDeath[];
-  /** `Infinity`: never. */
-  readonly dueAt: number;
-  /** Where it expired, if it came from there in this moment: those of one moment may come in any order. */
-  cameFrom: { readonly queue: string; readonly dueAt: number } | undefined;
-  /** Grows along the queue; 0 as long as the order is not known. */
-  place: number;
-  attempts: number;
-  redelivered: boolean;
-  /** `undefined`: ready. */
-  holder: ModelHolder | undefined;
-  /** When it comes back if it is not settled. */
-  lateAt: number;
-  /** It has left the queue. */
-  isGone: boolean;
-}
-
-export interface ModelQueue extends DeclaredQueue {
-  items: ModelItem[];
-  isPaused: boolean;
-}
-
-/** What a restart finds. */
-export interface Snapshot {
-  readonly queues: ReadonlyMap<
-    string,
-    { readonly isPaused: boolean; readonly items: readonly { item: ModelItem; attempts: number }[] }
-  >;
-  readonly policy: DeadLetterArguments | undefined;
-}
+const never = Number.POSITIVE_INFINITY;
 
 /** What a broker has to do, with arrays, and everything at once. */
 export class ModelBroker {
@@ -67,68 +34,129 @@ export class ModelBroker {
   certainFrom = 0;
   /** For all queues. */
   policy: DeadLetterArguments | undefined;
-  readonly #routes = new RoutesModel();
+  readonly #topology: Topology;
+  readonly #routes: ModelRoutes;
   readonly #now: () => number;
+  #lastPlace = 0;
+  #lastArrival = 0;
 
-  constructor({ exchanges, queues, bindings }: Topology, now: () => number) {
+  constructor(topology: Topology, now: () => number) {
+    this.#topology = topology;
     this.#now = now;
-    for (const { name, type, alternate } of exchanges)
-      this.#routes.exchanges.set(name, { type, alternate, autoDelete: false });
-    for (const binding of bindings) this.#routes.bind(binding);
-    for (const queue of queues) this.queues.set(queue.name, { ...queue, items: [], isPaused: false });
+    this.#routes = new ModelRoutes(topology);
+    for (const { name } of topology.queues) this.declare(name);
   }
 
-  /** Returns what was added. */
-  publish(message: ModelMessage): { queue: ModelQueue; item: ModelItem }[] {
-    const { exchange, keys, expiration } = message;
-    return this.#route(exchange, keys, message).map((queue) => {
-      const ttl = Math.min(expiration < 0 ? Number.POSITIVE_INFINITY : expiration, ttlOf(queue));
-      return { queue, item: this.#add(queue, message, [], ttl) };
-    });
+  declare(name: string): void {
+    const declared = this.#topology.queues.find((queue) => queue.name === name)!;
+    this.queues.set(name, { ...declared, items: [], isPaused: false, moment: newMoment() });
+    this.#routes.declare(name);
   }
 
-  ack(queue: ModelQueue, item: ModelItem): void {
-    this.#remove(queue, item);
+  delete(queue: ModelQueue): void {
+    for (const item of queue.items) this.remove(queue, item);
+    this.queues.delete(queue.name);
+    this.#routes.delete(queue.name);
   }
 
-  reject(queue: ModelQueue, item: ModelItem): void {
-    this.#remove(queue, item);
-    this.#deadLetter(queue, item, "rejected");
+  /** Where a message may go: there is more than one possibility if that is left to chance. */
+  destinations(message: ModelMessage): ModelQueue[][] {
+    const { exchange, keys } = message;
+    if (exchange === "") return [this.#route(exchange, keys, message)];
+    return this.#routes
+      .possibilities(exchange, keys, message)
+      .map((names) => names.map((name) => this.queues.get(name)!));
   }
 
-  giveBack(item: ModelItem, { isAttempt }: { isAttempt: boolean }): void {
-    item.holder = undefined;
-    item.lateAt = Number.POSITIVE_INFINITY;
+  publish(message: ModelMessage, queue: ModelQueue): ModelItem {
+    return this.#add(queue, message, ttlOf(queue, message.expiration));
+  }
+
+  reject(queue: ModelQueue, item: ModelItem, reason: string | undefined): void {
+    if (item.isGone) return;
+    this.remove(queue, item);
+    this.#deadLetter(queue, item, { reason: "rejected", nackReason: reason });
+  }
+
+  handOut(queue: ModelQueue, item: ModelItem): void {
+    item.state = "unsettled";
+    item.lateAt = this.#now() + (queue.arguments.ackTimeout ?? never);
+    queue.moment.taken.add(item);
+  }
+
+  giveBack(queue: ModelQueue, item: ModelItem, { isAttempt, isBlamed, reason, delay, origin }: Return): void {
+    if (item.isGone) return;
     item.redelivered = true;
     if (isAttempt) item.attempts++;
+    if (reason !== undefined) item.nackReason = reason;
+    const arrival = origin === undefined ? undefined : { from: origin, order: 0 };
+    if (isBlamed && item.attempts >= (queue.arguments.deliveryLimit ?? never)) {
+      const death = { reason: "delivery-limit", nackReason: reason } as const;
+      if (this.#deadLetter(queue, item, death, arrival)) this.remove(queue, item);
+      else this.#setAside(item, "parked");
+    } else if (item.dueAt <= this.#now()) this.#expire(queue, item, arrival);
+    else if (delay !== undefined && delay > 0) {
+      this.#setAside(item, "delayed");
+      item.delayedUntil = Math.ceil(this.#now() + delay);
+    } else this.#comeBack(queue, item);
   }
 
-  handOut(queue: ModelQueue, item: ModelItem, holder: ModelHolder): void {
-    item.holder = holder;
-    item.lateAt = this.#now() + (queue.arguments.ackTimeout ?? Number.POSITIVE_INFINITY);
+  /** A message that was set aside is ready again. Parked ones do not expire by that. */
+  release(queue: ModelQueue, item: ModelItem): void {
+    if (item.state === "parked" && item.dueAt <= this.#now()) item.dueAt = never;
+    this.#comeBack(queue, item);
   }
 
   purge(queue: ModelQueue): number {
     const gone = ready(queue);
-    for (const item of gone) this.#remove(queue, item);
+    for (const item of gone) this.remove(queue, item);
     return gone.length;
   }
 
   remove(queue: ModelQueue, item: ModelItem): void {
-    this.#remove(queue, item);
+    item.isGone = true;
+    queue.items = queue.items.filter((other) => other !== item);
   }
 
-  /** Returns how many went. */
-  redrive(source: ModelQueue, to: string | undefined, mode: "move" | "copy", limit: number): number {
+  /** These were too much, in this order. */
+  exceed(queue: ModelQueue, items: readonly ModelItem[]): void {
+    const from = `${queue.name}, full`;
+    for (const item of items) {
+      this.remove(queue, item);
+      queue.moment.dropped.push(item);
+      // Those that came in no certain order went in no certain order.
+      const own = item.arrival === undefined ? "" : ++this.#lastArrival;
+      this.#deadLetter(
+        queue,
+        item,
+        { reason: "max-length" },
+        { from: from + own, order: ++this.#lastArrival },
+      );
+    }
+  }
+
+  /** Nobody took it at once. */
+  expireImmediate(queue: ModelQueue, item: ModelItem): void {
+    this.#expire(queue, item, { from: `${queue.name}, at once`, order: 0 });
+  }
+
+  /** Returns how many went; `undefined` if there is no such target. */
+  redrive(
+    source: ModelQueue,
+    to: string | undefined,
+    mode: "move" | "copy",
+    limit: number,
+  ): number | undefined {
+    if (to !== undefined && !this.queues.has(to)) return undefined;
     let redriven = 0;
     for (const item of ready(source)) {
       if (redriven === limit) break;
       const target = this.queues.get(to ?? item.deaths[0]?.queue ?? "");
       if (target === undefined || target === source) continue;
-      if (mode === "move") this.#remove(source, item);
-      const { message, deaths } = item;
-      const own = deaths.length > 0 || message.expiration < 0 ? Number.POSITIVE_INFINITY : message.expiration;
-      this.#add(target, message, deaths, Math.min(own, ttlOf(target)));
+      if (mode === "move") this.remove(source, item);
+      const { message, deaths, nackReason } = item;
+      const ttl = ttlOf(target, deaths.length > 0 ? -1 : message.expiration);
+      this.#add(target, message, ttl, { deaths, nackReason });
       redriven++;
     }
     return redriven;
@@ -136,80 +164,106 @@ export class ModelBroker {
 
   /** When something happens by itself next, `Infinity`: nothing. */
   get nextAt(): number {
-    let next = Number.POSITIVE_INFINITY;
-    for (const { items } of this.queues.values())
-      for (const item of items) next = Math.min(next, item.holder === undefined ? item.dueAt : item.lateAt);
-    return next;
+    const times = [...this.queues.values()].flatMap(({ items }) => items.map(nextOf));
+    return Math.min(never, ...times);
   }
 
   /** Lets what is due by now happen; returns what was not settled in time. */
   tick(): ModelItem[] {
     const now = this.#now();
     const late: ModelItem[] = [];
-    for (const { items } of this.queues.values()) {
-      for (const item of items) {
-        if (item.holder === undefined || item.lateAt > now) continue;
-        this.giveBack(item, { isAttempt: true });
+    const due = [...this.queues.values()].flatMap((queue) =>
+      queue.items
+        .filter((item) => nextOf(item) <= now && !isOffered(queue, item))
+        .map((item) => ({ queue, item })),
+    );
+    for (const { queue, item } of due) {
+      const { state, level, dueAt } = item;
+      if (state === "unsettled") {
+        const origin = `${queue.name}, ${++this.#lastArrival}`;
+        this.giveBack(queue, item, { isAttempt: true, isBlamed: true, reason: "delivery-expired", origin });
         late.push(item);
-      }
-    }
-    for (const queue of this.queues.values()) {
-      for (const item of ready(queue).filter(({ dueAt }) => dueAt <= now)) {
-        this.#remove(queue, item);
-        this.#deadLetter(queue, item, "expired");
+      } else if (dueAt > now) this.#comeBack(queue, item);
+      else {
+        const from =
+          state === "delayed" ? `${queue.name}, ${++this.#lastArrival}` : `${queue.name}, level ${level}`;
+        this.#expire(queue, item, { from, order: dueAt });
       }
     }
     return late;
   }
 
-  snapshot(): Snapshot {
-    const queues = new Map<string, { isPaused: boolean; items: { item: ModelItem; attempts: number }[] }>();
-    for (const { name, durable, isPaused, items } of this.queues.values()) {
-      if (!durable) continue;
-      const kept = items.filter(({ message }) => message.persistent);
-      queues.set(name, { isPaused, items: kept.map((item) => ({ item, attempts: item.attempts })) });
+  /** What came in this turn has its place. */
+  settle(): void {
+    for (const { items, moment } of this.queues.values()) {
+      const came = items.filter(({ isNew }) => isNew);
+      const gone = moment.dropped.filter(({ isNew }) => isNew);
+      const areMixed = [...came, ...gone].some(({ arrival }) => arrival !== undefined);
+      for (const item of came) if (areMixed) item.place = ++this.#lastPlace;
+      for (const item of gone) if (areMixed) item.place = Number.NaN;
+      for (const item of [...came, ...gone]) {
+        item.isNew = false;
+        item.arrival = undefined;
+      }
     }
-    return { queues, policy: this.policy };
   }
 
-  /** Becomes what a restart finds, with queues that do not survive declared anew. */
+  snapshot(): Snapshot {
+    return snapshotOf(this.queues.values(), this.policy);
+  }
+
+  /** Becomes what a restart finds, with all queues declared that are not there. */
   recover({ queues, policy }: Snapshot): void {
     this.policy = policy;
-    for (const queue of this.queues.values()) {
-      const kept = queues.get(queue.name);
-      queue.isPaused = kept?.isPaused ?? false;
-      // A snapshot made while messages expired did not know their order yet.
-      const items = [...(kept?.items ?? [])].sort((a, b) => a.item.place - b.item.place);
-      queue.items = items.map(({ item, attempts }) => ({
-        ...item,
-        attempts,
-        // That a message was released, without an attempt, is forgotten.
-        redelivered: attempts > 0,
-        cameFrom: undefined,
-        holder: undefined,
-        lateAt: Number.POSITIVE_INFINITY,
-        isGone: false,
-      }));
+    for (const { name } of this.#topology.queues) {
+      // To stand in the same order as at first.
+      this.queues.delete(name);
+      this.declare(name);
+      const kept = queues.get(name);
+      if (kept === undefined) continue;
+      const queue = this.queues.get(name)!;
+      queue.isPaused = kept.isPaused;
+      queue.items = recovered(kept);
     }
   }
 
-  #deadLetter(from: ModelQueue, dead: ModelItem, reason: ModelDeath["reason"]): void {
-    const { message, deaths, dueAt } = dead;
-    const target = this.#target(from.arguments);
-    if (target === undefined) return;
-    const isSame = (death: ModelDeath) => death.queue === from.name && death.reason === reason;
-    const count = (deaths.find(isSame)?.count ?? 0) + 1;
-    const history = [{ queue: from.name, reason, count }, ...deaths.filter((death) => !isSame(death))];
+  #setAside(item: ModelItem, state: "delayed" | "parked"): void {
+    item.state = state;
+    item.lateAt = never;
+  }
+
+  #comeBack(queue: ModelQueue, item: ModelItem): void {
+    item.state = "ready";
+    item.lateAt = never;
+    queue.moment.returned.add(item);
+  }
+
+  #expire(queue: ModelQueue, item: ModelItem, arrival: Arrival | undefined): void {
+    this.remove(queue, item);
+    this.#deadLetter(queue, item, { reason: "expired" }, arrival);
+  }
+
+  /** Returns whether a queue has taken it. */
+  #deadLetter(
+    from: ModelQueue,
+    { message, deaths, nackReason }: ModelItem,
+    death: Pick<ModelDeath, "reason"> & Partial<Pick<ModelDeath, "nackReason">>,
+    arrival?: Arrival,
+  ): boolean {
+    const target = this.#target(from);
+    if (target === undefined) return false;
+    const history = withDeath(deaths, { nackReason: undefined, ...death, queue: from.name });
+    let isTaken = false;
     for (const queue of this.#deadLetterQueues(target, message)) {
-      const since = history.findIndex((death) => death.queue === queue.name);
-      const isCircle = since >= 0 && history.slice(0, since + 1).every((death) => death.reason === "expired");
-      if (isCircle && reason === "expired") continue;
-      const item = this.#add(queue, message, history, ttlOf(queue));
-      if (reason === "expired") item.cameFrom = { queue: from.name, dueAt };
+      if (isCircle(history, queue.name)) continue;
+      const item = this.#add(queue, message, ttlOf(queue, -1), { deaths: history, nackReason });
+      item.arrival = arrival;
+      isTaken = true;
     }
+    return isTaken;
   }
 
-  #target(declared: ModelQueueArguments): DeadLetterArguments | undefined {
+  #target({ arguments: declared }: ModelQueue): DeadLetterArguments | undefined {
     const has = "deadLetterExchange" in declared || declared.deadLetterQueue !== undefined;
     return has ? (declared as DeadLetterArguments) : this.policy;
   }
@@ -226,62 +280,35 @@ export class ModelBroker {
 
   #route(exchange: string, keys: readonly string[], message: ModelMessage): ModelQueue[] {
     if (exchange === "") return [...this.queues.values()].filter(({ name }) => keys.includes(name));
-    if (!this.#routes.exchanges.has(exchange)) return [];
-    const [key, ...copyKeys] = keys as [string, ...string[]];
-    const { queues } = this.#routes.route(exchange, key, headersOf(message), copyKeys);
-    return [...queues].map((name) => this.queues.get(name)!);
+    if (!this.#routes.has(exchange)) return [];
+    return this.#routes.route(exchange, keys, message).map((name) => this.queues.get(name)!);
   }
 
-  #add(queue: ModelQueue, message: ModelMessage, deaths: readonly ModelDeath[], ttl: number): ModelItem {
+  #add(
+    queue: ModelQueue,
+    message: ModelMessage,
+    ttl: number,
+    { deaths, nackReason }: Pick<ModelItem, "deaths" | "nackReason"> = { deaths: [], nackReason: undefined },
+  ): ModelItem {
     const item: ModelItem = {
       message,
       deaths,
+      nackReason,
+      level: Math.min(message.priority, queue.arguments.maxPriority ?? 0),
       dueAt: this.#now() + ttl,
-      cameFrom: undefined,
-      place: 0,
+      isImmediate: ttl === 0,
+      arrival: undefined,
+      place: ++this.#lastPlace,
+      isNew: true,
       attempts: 0,
       redelivered: false,
-      holder: undefined,
-      lateAt: Number.POSITIVE_INFINITY,
+      state: "ready",
+      delayedUntil: 0,
+      lateAt: never,
       isGone: false,
     };
     queue.items.push(item);
+    queue.moment.added.add(item);
     return item;
   }
-
-  #remove(queue: ModelQueue, item: ModelItem): void {
-    item.isGone = true;
-    item.holder = undefined;
-    queue.items = queue.items.filter((other) => other !== item);
-  }
-}
-
-export function headersOf({ keys, group }: ModelMessage) {
-  return {
-    key: keys[0]!,
-    ...(group !== "" && { group }),
-    ...(keys.length > 1 && { CC: keys.slice(1) }),
-  };
-}
-
-export function ready({ items }: ModelQueue): ModelItem[] {
-  return items.filter(({ holder }) => holder === undefined);
-}
-
-/** The messages that can be handed out at this moment to whoever holds nothing, in order. */
-export function deliverable(queue: ModelQueue): ModelItem[] {
-  if (queue.isPaused) return [];
-  if (queue.arguments.messageGroups === undefined) return ready(queue);
-  const seen = new Set<string>();
-  for (const { message, holder } of queue.items) if (holder !== undefined) seen.add(message.group);
-  return ready(queue).filter(({ message: { group } }) => {
-    if (group === "") return true;
-    if (seen.has(group)) return false;
-    seen.add(group);
-    return true;
-  });
-}
-
-function ttlOf(queue: ModelQueue): number {
-  return queue.arguments.messageTtl ?? Number.POSITIVE_INFINITY;
 }

@@ -257,13 +257,13 @@ export class Queue implements Subject {
   }
 
   /** Adds a message at the end. `expiration`: milliseconds, -1 if it has none of its own. */
-  enqueue(message: Message, expiration: number): void {
+  enqueue(message: Message, expiration: number, history?: Uint8Array): void {
     if (expiration < 0 && this.#isPlain) {
-      this.#lane.append(message, 0, undefined);
+      this.#lane.append(message, 0, history);
       return;
     }
     const { messageTtl } = this.#settings;
-    this.#add(message, expiration < 0 ? messageTtl : Math.min(expiration, messageTtl), undefined);
+    this.#add(message, expiration < 0 ? messageTtl : Math.min(expiration, messageTtl), history);
   }
 
   /** Adds a message at the end that died elsewhere, or here. Its own expiration no longer counts (SEMANTICS 45). */

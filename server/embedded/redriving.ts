@@ -41,8 +41,9 @@ export function redrive(source: Queue, options: RedriveOptions, host: RedriveHos
       head.read(entry.envelope);
       const message = asPublished(entry, head.persistent);
       if (mode === "move") source.deleteFound(entry);
-      if (entry.history === undefined) target.enqueue(message, head.expiration);
-      else target.addDeadLetter(message, entry.history);
+      // What came back with a reason has a history, too; only what died has lost its expiration.
+      if (death === undefined) target.enqueue(message, head.expiration, entry.history);
+      else target.addDeadLetter(message, entry.history!);
       host.added(message, target);
     }
     if (++redriven === limit) break;

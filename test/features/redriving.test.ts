@@ -325,3 +325,17 @@ test("what is parked or delayed stays unless the filter asks for it, and then go
     { clock, onDisk: true },
   );
 });
+
+test("a message that never died keeps its expiration where it is redriven to, and what was said about it", () =>
+  withBroker(async ({ connect }) => {
+    const posthorn = await connect();
+    const source = await posthorn.queue("source").declare();
+    const target = await posthorn.queue("target").declare();
+    await source.publish("late", { expiration: 60_000 });
+    (await source.get())!.requeue({ reason: "not yet" });
+    await expect.poll(async () => (await source.status()).ready).toBe(1);
+    await source.redrive({ to: "target" });
+    const [shown] = (await target.browsePage()).messages;
+    expect(shown).toMatchObject({ attempts: 0, nackReason: { message: "not yet" } });
+    expect(shown!.expiresAt).toBeInstanceOf(Date);
+  }));

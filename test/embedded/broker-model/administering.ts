@@ -60,13 +60,33 @@ export async function releaseMessage(
   bench.noteOutcome(releasing, isThere ? undefined : "precondition-failed", "releasing a message");
 }
 
-export function redrive(bench: Bench, { queue, to: toAt, mode, limit }: Extract<Command, { do: "redrive" }>) {
-  const source = bench.queue(queue);
+export function releaseMessages(
+  bench: Bench,
+  queue: ModelQueue,
+  { state, limit }: Extract<Command, { do: "release-messages" }>,
+): void {
+  const due = bench.model.releaseAll(queue, state, limit);
+  const releasing = bench.engine.releaseMessages(
+    queue.name,
+    { filter: { state }, limit, cursor: undefined },
+    bench.me,
+  );
+  bench.noteResult(
+    releasing.then(({ released }) => released),
+    due,
+    "releasing messages",
+  );
+}
+
+export function redrive(bench: Bench, command: Extract<Command, { do: "redrive" }>): void {
+  const { mode, state, limit } = command;
+  const source = bench.queue(command.queue);
   const names = bench.topology.queues.map(({ name }) => name).filter((name) => name !== source.name);
-  const to = picked([undefined, ...names], toAt);
-  const due = bench.model.redrive(source, to, mode, limit);
-  const others = { filter: {}, dryRun: false, ratePerSecond: undefined, cursor: undefined };
-  const redriving = bench.engine.redrive(source.name, { to, mode, limit, ...others }, bench.me);
+  const to = picked([undefined, ...names], command.to);
+  const due = bench.model.redrive(source, to, command);
+  const filter = state === "ready" ? {} : { state };
+  const others = { dryRun: false, ratePerSecond: undefined, cursor: undefined };
+  const redriving = bench.engine.redrive(source.name, { to, filter, mode, limit, ...others }, bench.me);
   if (due === undefined) bench.noteOutcome(redriving, "not-found", "redriving to nowhere");
   else {
     const count = redriving.then(({ redriven }) => redriven);

@@ -7,6 +7,7 @@ import {
   purge,
   redrive,
   releaseMessage,
+  releaseMessages,
   setPolicy,
 } from "./administering.ts";
 import { Bench, picked } from "./bench.ts";
@@ -65,6 +66,8 @@ async function perform(bench: Bench, command: Command): Promise<void> {
       return deleteMessage(bench, bench.queue(command.queue), command.at);
     case "release-message":
       return releaseMessage(bench, bench.queue(command.queue), command);
+    case "release-messages":
+      return releaseMessages(bench, bench.queue(command.queue), command);
     case "redrive":
       return redrive(bench, command);
     case "policy":

@@ -41,7 +41,15 @@ export type Command =
   | { do: "declare-queue"; queue: Pick }
   | { do: "delete-message"; queue: Pick; at: Pick }
   | { do: "release-message"; queue: Pick; at: Pick; isAside: boolean }
-  | { do: "redrive"; queue: Pick; to: Pick; mode: "move" | "copy"; limit: number }
+  | { do: "release-messages"; queue: Pick; state: "delayed" | "parked"; limit: number }
+  | {
+      do: "redrive";
+      queue: Pick;
+      to: Pick;
+      mode: "move" | "copy";
+      state: "ready" | "delayed" | "parked";
+      limit: number;
+    }
   | { do: "policy"; arguments: DeadLetterArguments | undefined }
   | { do: "crash"; downMs: number }
   | { do: "stop"; downMs: number };
@@ -115,12 +123,22 @@ export const commands: fc.Arbitrary<Command[]> = fc.array(
     command(2, "delete-message", fc.record({ queue: pick, at: pick })),
     command(5, "release-message", fc.record({ queue: pick, at: pick, isAside: mostly(true, false) })),
     command(
+      1,
+      "release-messages",
+      fc.record({
+        queue: pick,
+        state: fc.constantFrom(...(["delayed", "parked"] as const)),
+        limit: fc.integer({ min: 1, max: 5 }),
+      }),
+    ),
+    command(
       4,
       "redrive",
       fc.record({
         queue: pick,
         to: pick,
         mode: fc.constantFrom<"move" | "copy">("move", "move", "copy"),
+        state: fc.constantFrom(...(["ready", "ready", "delayed", "parked"] as const)),
         limit: fc.integer({ min: 1, max: 10 }),
       }),
     ),

@@ -1,6 +1,7 @@
 import { isCircle, withDeath } from "./model-deaths.ts";
 import {
   type Arrival,
+  inOrder,
   type ModelDeath,
   type ModelItem,
   type ModelMessage,
@@ -107,6 +108,15 @@ export class ModelBroker {
     this.#comeBack(queue, item);
   }
 
+  /** Returns how many there were. */
+  releaseAll(queue: ModelQueue, state: "delayed" | "parked", limit: number): number {
+    const released = inOrder(queue)
+      .filter((item) => item.state === state)
+      .slice(0, limit);
+    for (const item of released) this.release(queue, item);
+    return released.length;
+  }
+
   purge(queue: ModelQueue): number {
     const gone = ready(queue);
     for (const item of gone) this.remove(queue, item);
@@ -144,12 +154,11 @@ export class ModelBroker {
   redrive(
     source: ModelQueue,
     to: string | undefined,
-    mode: "move" | "copy",
-    limit: number,
+    { mode, state, limit }: { mode: "move" | "copy"; state: ModelItem["state"]; limit: number },
   ): number | undefined {
     if (to !== undefined && !this.queues.has(to)) return undefined;
     let redriven = 0;
-    for (const item of ready(source)) {
+    for (const item of inOrder(source).filter((one) => one.state === state)) {
       if (redriven === limit) break;
       const target = this.queues.get(to ?? item.deaths[0]?.queue ?? "");
       if (target === undefined || target === source) continue;
@@ -234,6 +243,7 @@ export class ModelBroker {
 
   #comeBack(queue: ModelQueue, item: ModelItem): void {
     item.state = "ready";
+    item.delayedUntil = 0;
     item.lateAt = never;
     queue.moment.returned.add(item);
   }
@@ -256,7 +266,10 @@ export class ModelBroker {
     let isTaken = false;
     for (const queue of this.#deadLetterQueues(target, message)) {
       if (isCircle(history, queue.name)) continue;
-      const item = this.#add(queue, message, ttlOf(queue, -1), { deaths: history, nackReason });
+      const item = this.#add(queue, message, ttlOf(queue, -1), {
+        deaths: history,
+        nackReason: death.nackReason ?? nackReason,
+      });
       item.arrival = arrival;
       isTaken = true;
     }

@@ -80,10 +80,12 @@ function judgeActive(bench: Bench, queue: ModelQueue): void {
 async function judgeContents(bench: Bench, queue: ModelQueue): Promise<void> {
   const { name } = queue;
   const says = (await bench.browse(queue)).map(
-    ({ state, attempts, redelivered, expiresAt, ...message }) =>
-      `${bench.facts({ name: nameOf(message), attempts, redelivered })} ${state} ${expiryText(expiresAt)}`,
+    ({ state, attempts, redelivered, expiresAt, delayedUntil, ...message }) =>
+      `${bench.facts({ name: nameOf(message), attempts, redelivered })} ${state} ${expiryText(expiresAt)} ${delayedUntil}`,
   );
-  const due = inOrder(queue).map((item) => `${bench.factsOf(item)} ${item.state} ${expiryOf(item)}`);
+  const due = inOrder(queue).map(
+    (item) => `${bench.factsOf(item)} ${item.state} ${expiryOf(item)} ${item.delayedUntil}`,
+  );
   bench.expectEqual(`"${name}" holds`, says.join("\n  "), due.join("\n  "));
   const report = await bench.engine.inspectQueue(name, bench.me);
   const count = (state: ModelItem["state"]) => queue.items.filter((item) => item.state === state).length;

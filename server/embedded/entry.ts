@@ -89,6 +89,11 @@ export class Entry implements Delivery {
     return this.attempts >= this.lane.queue.settings.deliveryLimit;
   }
 
+  /** Its time is over. `now`: milliseconds since 1970. */
+  isExpired(now: number): boolean {
+    return this.expiresAt !== 0 && this.expiresAt <= now;
+  }
+
   get isParked(): boolean {
     return this.state === "parked";
   }

@@ -9,12 +9,11 @@ import type {
   QueueDeclaration,
   QueueReport,
   QueueStatus,
-  SettleOutcome,
 } from "../engine/engine.ts";
 import { CircuitBreaker } from "./circuit-breaker.ts";
+import { Comebacks, type ReturnOutcome } from "./comebacks.ts";
 import { ConsumerRoster } from "./consumer-roster.ts";
 import type { DeadLetters } from "./dead-letters.ts";
-import { withNackReason } from "./death-history.ts";
 import { combinedArguments, effectiveArguments, effectiveSettings } from "./effective-arguments.ts";
 import { type Entry, immediately } from "./entry.ts";
 import type { Binding } from "./exchange.ts";
@@ -26,14 +25,10 @@ import { MessageGroups } from "./message-groups.ts";
 import type { Subject } from "./policies.ts";
 import { PriorityLanes } from "./priority-lanes.ts";
 import type { PulledMessages } from "./pulled-messages.ts";
-import { retryDelayMs } from "./retry-delay.ts";
 import type { QueueCounters, QueueId } from "./store/store.ts";
 
 /** How many expired messages are passed over at once on the way to one that is not. */
 const maxPassedOver = 1000;
-
-/** Why a message comes back. `late`: it was not settled in time. */
-export type ReturnOutcome = Exclude<SettleOutcome, "ack" | "reject"> | "late";
 
 /** What a queue needs of its surroundings. */
 export interface QueueHost extends LaneHost {
@@ -88,6 +83,7 @@ export class Queue implements Subject {
   limits: LengthLimits | undefined;
 
   readonly #host: QueueHost;
+  readonly #comebacks: Comebacks;
   /** Where messages without a priority are. */
   readonly #lane: Lane;
   /** All lanes, from when a message had a priority. */
@@ -118,6 +114,7 @@ export class Queue implements Subject {
     this.consumers = new ConsumerRoster(this.#settings.singleActiveConsumer, () => host.wake(this));
     this.owner = owner;
     this.#host = host;
+    this.#comebacks = new Comebacks(this, host);
     this.#lane = new Lane(id, this, host, this.#memory);
     this.#group();
     this.#breakCircuit();
@@ -322,53 +319,17 @@ export class Queue implements Subject {
     isBlamed = outcome !== "release",
   ): void {
     if (!this.#leaveHolder(entry)) return;
-    const advice = this.breaker?.settled(entry, outcome === "late" ? "requeue" : outcome);
-    entry.redelivered = true;
-    if (outcome !== "release") {
-      entry.attempts++;
-      entry.lane.attempted(entry);
-    }
-    if (detail?.reason !== undefined) {
-      entry.history = withNackReason(entry.history, detail.reason);
-      entry.lane.noted(entry);
-    }
-    if (isBlamed && entry.isLastTry) this.#giveUp(entry, detail?.reason);
-    else if (this.#isExpired(entry)) {
-      this.#expired(entry);
-      this.groups?.finish(entry);
-    } else if (advice === "park") this.#park(entry);
-    else {
-      const delayMs = outcome === "requeue" ? this.#delayMs(entry, detail) : 0;
-      const asideMs = advice === "aside" ? this.#asideMs : 0;
-      if (delayMs > 0 || asideMs > 0) this.#delay(entry, Math.max(delayMs, asideMs));
-      else this.#becomeReady(entry);
-    }
+    this.#comebacks.putBack(entry, outcome, detail, isBlamed);
   }
 
   /** The delay of a message is over, or the message has expired meanwhile. */
   delayEnded(entry: Entry): void {
-    if (this.#isExpired(entry)) {
-      entry.lane.endFromAside(entry);
-      this.#expired(entry);
-      if (this.groups?.holds(entry)) this.groups.finish(entry);
-    } else this.#leaveAside(entry);
+    this.#comebacks.delayEnded(entry);
   }
 
-  /**
-   * A message that was set aside comes back to its place at once. One that was parked does so even if it would have expired
-   * meanwhile: nobody releases it for it to be dropped.
-   */
+  /** A message that was set aside comes back to its place at once. */
   releaseAside(entry: Entry): void {
-    if (entry.isParked && this.#isExpired(entry)) {
-      entry.isOverdue = true;
-      entry.expiresAt = 0;
-    }
-    if (this.#isExpired(entry)) this.delayEnded(entry);
-    else {
-      this.#leaveAside(entry);
-      entry.lane.noted(entry);
-    }
-    this.#host.wake(this);
+    this.#comebacks.releaseAside(entry);
   }
 
   /** The entry that is set aside in the place of one that was shown, which may be a copy from disk. @throws StoreError */
@@ -397,7 +358,7 @@ export class Queue implements Subject {
   tidy(): void {
     this.isUntidy = false;
     for (const entry of this.#immediate.splice(0)) {
-      if (entry.state === "ready") this.#expired(entry.lane.withdrawThis(entry));
+      if (entry.state === "ready") this.expired(entry.lane.withdrawThis(entry));
     }
     if (this.limits === undefined || this.damage !== undefined) return;
     this.limits.tidy();
@@ -501,7 +462,7 @@ export class Queue implements Subject {
       if (entry === undefined || entry.expiresAt <= immediately || entry.expiresAt > this.#host.now())
         return entry;
       this.groups?.finish(entry);
-      this.#expired(entry);
+      this.expired(entry);
     }
     // The others expire in later turns, and the queue is awakened then.
     return undefined;
@@ -513,69 +474,8 @@ export class Queue implements Subject {
     return entry;
   }
 
-  #becomeReady(entry: Entry): void {
-    entry.state = "ready";
-    if (this.groups === undefined) entry.lane.putBack(entry);
-    else {
-      this.groups.putBack(entry);
-      entry.lane.expireInTime(entry);
-    }
-  }
-
-  #isExpired({ expiresAt }: Entry): boolean {
-    return expiresAt !== 0 && expiresAt <= this.#host.now();
-  }
-
-  /** A message has been tried as often as it may: it is dead-lettered, or where nobody takes it, parked. */
-  #giveUp(entry: Entry, reason: NackReason | undefined): void {
-    if (this.#host.deadLetters.tryMove(entry, "delivery-limit", reason)) this.groups?.finish(entry);
-    else this.#park(entry);
-  }
-
-  /** The next of its group, if there is one, may go on. */
-  #park(entry: Entry): void {
-    entry.lane.setAside(entry, "parked");
-    this.groups?.finish(entry);
-    entry.group = undefined;
-  }
-
-  /** For how long a message makes way for others that the circuit breaker wants tried before. Where order is all, it does not. */
-  get #asideMs(): number {
-    if (this.breaker === undefined || this.readyCount === 0 || this.#settings.singleActiveConsumer) return 0;
-    return this.breaker.asideMs;
-  }
-
-  #delayMs({ attempts }: Entry, detail: SettleDetail | undefined): number {
-    if (detail !== undefined && detail.delay > 0) return detail.delay;
-    const { retry } = this.#settings;
-    return retry === undefined ? 0 : retryDelayMs(retry, attempts, this.#host.random());
-  }
-
-  /** The message's group waits for it. */
-  #delay(entry: Entry, delayMs: number): void {
-    this.groups?.delay(entry);
-    entry.delayedUntil = Math.ceil(this.#host.now() + delayMs);
-    entry.lane.setAside(entry, "delayed");
-  }
-
-  #leaveAside(entry: Entry): void {
-    const { groups } = this;
-    const { lane } = entry;
-    lane.readyFromAside(entry);
-    if (!groups?.holds(entry)) lane.putBack(entry);
-    else if (lane.ready.isOnDisk(entry.seq)) {
-      // It is read from its place when its turn comes, and with it its group.
-      groups.finish(entry);
-      entry.group = undefined;
-      lane.putBack(entry);
-    } else {
-      groups.putBack(entry);
-      lane.expireInTime(entry);
-    }
-  }
-
   /** A message that is no longer ready, nor with a consumer, has expired. */
-  #expired(entry: Entry): void {
+  expired(entry: Entry): void {
     this.#host.deadLetters.move(entry, "expired");
   }
 

@@ -8,6 +8,12 @@ import type { Lane } from "./lane.ts";
 import { MessageGroup, type Place } from "./message-group.ts";
 import type { MemoryBudget } from "./ready-list.ts";
 
+/** Where messages come from that are sorted by groups. */
+export interface GroupSource extends Pick<Lane, "takeReady" | "putBack"> {
+  /** Some have come back, and are not sorted. */
+  readonly hasReturned: boolean;
+}
+
 /** Groups that can deliver, the one that has waited longest first. Places that groups have left are passed over. */
 type Line = Deque<Place>;
 
@@ -24,7 +30,7 @@ type Line = Deque<Place>;
  */
 export class MessageGroups {
   #settings: GroupSettings;
-  readonly #ready: Pick<Lane, "takeReady" | "putBack">;
+  readonly #ready: GroupSource;
   readonly #memory: MemoryBudget;
   /** All that have messages here; a message without a key is a group by itself. */
   readonly #groups = new Set<MessageGroup>();
@@ -41,12 +47,7 @@ export class MessageGroups {
   #waitingBytes = 0;
 
   /** Nothing is handed out until so many messages that are out already are settled. */
-  constructor(
-    settings: GroupSettings,
-    ready: Pick<Lane, "takeReady" | "putBack">,
-    memory: MemoryBudget,
-    strangers: number,
-  ) {
+  constructor(settings: GroupSettings, ready: GroupSource, memory: MemoryBudget, strangers: number) {
     this.#settings = settings;
     this.#ready = ready;
     this.#memory = memory;
@@ -86,7 +87,11 @@ export class MessageGroups {
   /** Looks ahead as far as may be. @throws StoreError if messages cannot be read back from disk. */
   fill(): void {
     const { lookAhead } = this.#settings;
-    while (this.#waiting < lookAhead && this.#memoryBytes < this.#memory.queueBytes) {
+    // What was released has its place among those that were looked at before.
+    while (
+      (this.#waiting < lookAhead && this.#memoryBytes < this.#memory.queueBytes) ||
+      this.#ready.hasReturned
+    ) {
       const entry = this.#ready.takeReady();
       if (entry === undefined) return;
       const group = this.#groupOf(entry);

@@ -398,8 +398,12 @@ export class Queue implements Subject {
     const { messageGroups } = this.#settings;
     if (messageGroups !== undefined && this.groups?.change(messageGroups)) return;
     for (const entry of this.groups?.clear() ?? []) entry.lane.putBack(entry);
+    const first = () => this.#first;
     const source = {
-      takeReady: () => this.#first.takeReady(),
+      get hasReturned() {
+        return first().ready.hasReturned;
+      },
+      takeReady: () => first().takeReady(),
       putBack: (entry: Entry) => entry.lane.putBack(entry),
     };
     this.groups =

@@ -36,7 +36,8 @@ export type LoadEntries = (fromSeq: number, toSeq: number, maxEntries: number, m
  *
  *     returned ── head ── disk ── tail
  *
- * - `returned`: requeued entries. All were handed out once, so all are before everything in `head`.
+ * - `returned`: requeued entries. They were handed out once, so they are before everything in `head`, except those that an earlier
+ *   run had set aside: these may have their places between those in `head`.
  * - `head`: next in line.
  * - `disk`: counted, not held. Entries get there once their commit is flushed, and come back by `#refill`.
  * - `tail`: entries whose commit is not flushed yet, while there is a `disk` part or about to be one.
@@ -138,7 +139,7 @@ export class ReadyList {
   /** Removes the first entry. @throws StoreError if the disk part cannot be read. */
   take(): Entry | undefined {
     for (;;) {
-      let entry = this.#returned.takeLowest();
+      let entry = this.#returnedIsFirst ? this.#returned.takeLowest() : undefined;
       if (entry === undefined) {
         while (this.#head.length === 0 && this.#paging) this.#refill();
         entry = this.#head.shift();
@@ -165,6 +166,11 @@ export class ReadyList {
       this.#dropGoneInFront();
     }
     return this.#head.first();
+  }
+
+  /** Whether there are entries that have come back. */
+  get hasReturned(): boolean {
+    return this.#returned.length > 0;
   }
 
   /** Whether the first entry that has not come back would have to be read. */
@@ -303,6 +309,13 @@ export class ReadyList {
     this.#charge(-this.#memoryBytes);
     this.#endPaging();
     return { entries, disk };
+  }
+
+  get #returnedIsFirst(): boolean {
+    const returned = this.#returned.lowest;
+    if (returned === undefined) return false;
+    const first = this.#head.first();
+    return first === undefined || returned.seq < first.seq;
   }
 
   get #inMemory(): number {

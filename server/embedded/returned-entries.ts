@@ -8,6 +8,11 @@ export class ReturnedEntries {
     return this.#heap.length;
   }
 
+  /** The first one, which stays. */
+  get lowest(): Entry | undefined {
+    return this.#heap[0];
+  }
+
   add(entry: Entry): void {
     const heap = this.#heap;
     let at = heap.length;

@@ -39,6 +39,7 @@ class World {
     this.ready = keys.map((key, index) => item(index + 1, key));
     const settings = { by: "header", name: "group", maxUnsettled: 1, lookAhead: 1000, ...options } as const;
     const list = {
+      hasReturned: false,
       takeReady: () => this.ready.shift() as unknown as Entry,
       putBack: () => expect.unreachable(),
     };
@@ -171,6 +172,7 @@ test("nothing goes out until the messages are settled that were out before there
   const ready = [item(2, "a")];
   const putBack: unknown[] = [];
   const list = {
+    hasReturned: false,
     takeReady: () => ready.shift() as unknown as Entry,
     putBack: (entry: Entry) => putBack.push(entry),
   };

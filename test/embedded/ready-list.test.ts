@@ -70,6 +70,16 @@ describe("while there is memory", () => {
     expect(listed.budget.usedBytes).toBe(0);
   });
 
+  test("what an earlier run had set aside comes back to its place among those that nobody has had", () => {
+    const listed = new Listed();
+    listed.push(2);
+    const aside = listed.entry(3);
+    listed.list.push(listed.entry(4));
+    expect(listed.take(1)).toEqual([1]);
+    listed.list.putBack(aside);
+    expect(listed.take(4)).toEqual([2, 3, 4, undefined]);
+  });
+
   test("what comes back is first again", () => {
     const listed = new Listed();
     listed.push(4);

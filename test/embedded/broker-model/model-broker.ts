@@ -1,6 +1,7 @@
 import { isCircle, withDeath } from "./model-deaths.ts";
 import {
   type Arrival,
+  givesWay,
   inOrder,
   type ModelDeath,
   type ModelItem,
@@ -131,11 +132,13 @@ export class ModelBroker {
   /** These were too much, in this order. */
   exceed(queue: ModelQueue, items: readonly ModelItem[]): void {
     const from = `${queue.name}, full`;
+    const areOfOneLevel = items.every(({ level }) => level === items[0]!.level);
     for (const item of items) {
       this.remove(queue, item);
       queue.moment.dropped.push(item);
-      // Those that came in no certain order went in no certain order.
-      const own = item.arrival === undefined ? "" : ++this.#lastArrival;
+      // Those that came in no certain order went in no certain order. Of several levels it is not known who came last.
+      const isCertain = item.arrival === undefined && (areOfOneLevel || givesWay(queue) === "oldest");
+      const own = isCertain ? "" : ++this.#lastArrival;
       this.#deadLetter(
         queue,
         item,

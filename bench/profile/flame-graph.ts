@@ -5,7 +5,7 @@ const width = 1600;
 const rowHeight = 17;
 const characterWidth = 6.6;
 /** Narrower frames are left out: nobody could see them. */
-const smallestWidth = 0.5;
+const smallestWidth = 2;
 
 /** A flame graph as SVG: callers below, callees on them, as wide as their time. Hovering names a frame. */
 export function renderFlameGraph(root: Flame): string {

@@ -418,8 +418,10 @@ export class Lane {
   }
 
   #fromDisk(loaded: LoadedEntry): Entry {
-    const known = this.#backOnDisk.get(loaded.seq);
-    if (known !== undefined) return known;
+    if (this.#backOnDisk.size > 0) {
+      const known = this.#backOnDisk.get(loaded.seq);
+      if (known !== undefined) return known;
+    }
     const persistent = (loaded.flags & entryFlags.transient) === 0;
     const message = new Message(loaded.envelope, loaded.bytes, persistent, loaded.priority);
     message.id = loaded.messageId;

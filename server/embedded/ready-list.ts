@@ -312,10 +312,9 @@ export class ReadyList {
   }
 
   get #returnedIsFirst(): boolean {
-    const returned = this.#returned.lowest;
-    if (returned === undefined) return false;
+    if (this.#returned.length === 0) return false;
     const first = this.#head.first();
-    return first === undefined || returned.seq < first.seq;
+    return first === undefined || this.#returned.lowest!.seq < first.seq;
   }
 
   get #inMemory(): number {

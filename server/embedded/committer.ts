@@ -13,9 +13,6 @@ export interface CommitterOptions {
   readonly onFailure: (error: unknown) => void;
 }
 
-/** How many commits may be under way: one being synced, one ready behind it, and one being handed over. */
-const maxCommitsUnderWay = 3;
-
 interface Batch {
   messages: Message[];
   bytes: number;
@@ -33,16 +30,16 @@ function emptyBatch(): Batch {
 }
 
 /**
- * Group commit. What changes piles up in a batch; a commit takes the whole batch at the end of the turn, or, when as many
- * commits are under way as may be, as soon as one of them is flushed. So a lone publish waits for one flush, and under
- * load the batches grow by themselves. No timers.
+ * Group commit. What changes piles up in a batch; a commit takes the whole batch at the end of the turn, or, when one is under
+ * way, as soon as that is flushed. So a lone publish waits for one flush, and under load the batches grow by themselves. No timers.
+ *
+ * One at a time: with several, LMDB's writer puts those that wait into one transaction all the same, and what was consumed meanwhile
+ * has been written already.
  */
 export class Committer {
   readonly #options: CommitterOptions;
   #batch = emptyBatch();
-  #underWay = 0;
-  /** The commit handed over last. */
-  #latest: Promise<void> = Promise.resolve();
+  #isUnderWay = false;
   /** The batch holds something. */
   #hasWork = false;
   /** A commit is built at the end of this turn. */
@@ -75,7 +72,7 @@ export class Committer {
 
   /** Nothing waits and nothing is under way. */
   get isIdle(): boolean {
-    return this.#underWay === 0 && !this.#hasWork;
+    return !this.#isUnderWay && !this.#hasWork;
   }
 
   onRelief(listener: () => void): void {
@@ -141,9 +138,9 @@ export class Committer {
     this.#deferBuild();
   }
 
-  /** Called again when a commit is flushed, as none is built while as many are under way as may be. */
+  /** Called again when a commit is flushed, as none is built while one is under way. */
   #deferBuild(): void {
-    if (!this.#hasWork || this.#isBuildDue || this.#underWay === maxCommitsUnderWay) return;
+    if (!this.#hasWork || this.#isBuildDue || this.#isUnderWay) return;
     this.#isBuildDue = true;
     this.#options.defer(() => this.#build());
   }
@@ -166,23 +163,19 @@ export class Committer {
     }
     this.#isBuildDue = false;
     const isEmpty = messages.length + queues.length + dropped.length + batch.records.length === 0;
-    if (isEmpty && (this.#underWay === 0 || batch.waiters.length === 0)) {
+    if (isEmpty) {
       // Everything was consumed before it was written.
       this.#complete(batch, lastSeqs);
       return;
     }
-    this.#underWay++;
-    // Who waits for what is on its way already needs no commit of his own.
-    if (!isEmpty)
-      this.#latest = this.#options.store.commit({ messages, queues, dropped, records: batch.records });
-    this.#latest.then(
+    this.#isUnderWay = true;
+    this.#options.store.commit({ messages, queues, dropped, records: batch.records }).then(
       () => {
-        this.#underWay--;
+        this.#isUnderWay = false;
         this.#complete(batch, lastSeqs);
       },
       (error: unknown) => this.#fail(error),
     );
-    this.#deferBuild();
   }
 
   #numbered(messages: readonly Message[]): NewMessage[] {

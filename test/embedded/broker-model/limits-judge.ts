@@ -5,7 +5,7 @@ import { bytesOf, givesWay, isTooMuch, type ModelItem, type ModelQueue, ready } 
 /** Limits hold, and what gave way for that were the right messages, and no more of them than had to. */
 export function judgeLimits(bench: Bench, queue: ModelQueue): void {
   const { name, moment } = queue;
-  const { added, returned, taken, dropped } = moment;
+  const { added, returned, taken, dropped, leftBy } = moment;
   const side = givesWay(queue);
   if (side === undefined) return;
   const left = ready(queue);
@@ -25,7 +25,9 @@ export function judgeLimits(bench: Bench, queue: ModelQueue): void {
     );
   }
   const wrong = left.find(
-    (item) => !returned.has(item) && dropped.some((other) => goesBefore(item, other, side)),
+    (item) =>
+      !returned.has(item) &&
+      dropped.some((other) => leftBy.get(other)!.includes(item) && goesBefore(item, other, side)),
   );
   bench.expect(wrong === undefined, `"${name}" let ${ends} go before ${wrong && named(wrong)}`);
   // The last one to go had to: with it there was too much. Of groups some may have been handed out since.
@@ -40,6 +42,6 @@ export function judgeLimits(bench: Bench, queue: ModelQueue): void {
 
 /** Whether, of two whose order is certain, the one that is left has to give way before the one that is gone. */
 function goesBefore(left: ModelItem, gone: ModelItem, side: "oldest" | "latest"): boolean {
-  if (side === "latest") return left.place > gone.place;
-  return left.level === gone.level ? left.place < gone.place : left.level < gone.level;
+  if (left.level !== gone.level) return side === "oldest" && left.level < gone.level;
+  return side === "oldest" ? left.place < gone.place : left.place > gone.place;
 }

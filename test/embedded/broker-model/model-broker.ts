@@ -136,6 +136,7 @@ export class ModelBroker {
     for (const item of items) {
       this.remove(queue, item);
       queue.moment.dropped.push(item);
+      queue.moment.leftBy.set(item, [...queue.items]);
       // Those that came in no certain order went in no certain order. Of several levels it is not known who came last.
       const isCertain = item.arrival === undefined && (areOfOneLevel || givesWay(queue) === "oldest");
       const own = isCertain ? "" : ++this.#lastArrival;

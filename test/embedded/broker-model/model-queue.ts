@@ -72,10 +72,12 @@ export interface QueueMoment {
   readonly taken: Set<ModelItem>;
   /** They were too much. */
   readonly dropped: ModelItem[];
+  /** For each of them, what was left then. */
+  readonly leftBy: Map<ModelItem, readonly ModelItem[]>;
 }
 
 export function newMoment(): QueueMoment {
-  return { added: new Set(), returned: new Set(), taken: new Set(), dropped: [] };
+  return { added: new Set(), returned: new Set(), taken: new Set(), dropped: [], leftBy: new Map() };
 }
 
 /** All that is there, the first to be delivered first. */

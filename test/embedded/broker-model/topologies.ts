@@ -70,13 +70,13 @@ function inOneOf<T>(queues: number, arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T 
 }
 
 const otherArguments = fc.record({
-  messageTtl: inOneOf(3, fc.constantFrom(20, 50, 130, 0)),
+  messageTtl: inOneOf(5, fc.constantFrom(20, 50, 130, 0)),
   messageGroups: inOneOf(3, fc.constant({ by: "header" as const, name: "group" as const })),
-  singleActiveConsumer: inOneOf(3, fc.constant(true as const)),
+  singleActiveConsumer: inOneOf(5, fc.constant(true as const)),
   ackTimeout: inOneOf(3, fc.constantFrom(1000, 1030)),
-  deliveryLimit: inOneOf(3, fc.integer({ min: 1, max: 3 })),
+  deliveryLimit: inOneOf(2, fc.integer({ min: 1, max: 3 })),
   retry: inOneOf(
-    4,
+    3,
     fc.record({
       initialDelay: fc.constantFrom(10, 45),
       multiplier: fc.constantFrom(1, 3),
@@ -85,7 +85,7 @@ const otherArguments = fc.record({
     }),
   ),
   maxPriority: inOneOf(4, fc.constantFrom(1, 3)),
-  maxLength: inOneOf(4, fc.integer({ min: 0, max: 6 })),
+  maxLength: inOneOf(5, fc.integer({ min: 0, max: 6 })),
   maxBytes: inOneOf(6, fc.constantFrom(0, 50, 700)),
   overflow: fc.constantFrom("drop-head" as const, "reject-publish" as const, "dead-letter" as const),
 });

@@ -1,4 +1,6 @@
 import { CountedSet } from "./counted-set.ts";
+import { HashTable } from "./hash-table.ts";
+import { isSame } from "./topic-pattern.ts";
 
 /**
  * One place in the topic trie. The way from the root spells a binding key, word by word, and the destinations of a binding key are
@@ -11,29 +13,43 @@ import { CountedSet } from "./counted-set.ts";
  * - Where only one binding key goes on behind a literal word, there is one node for all that follows: a _leaf_ with the
  *   `rest` of the key. It is unfolded, word by word, when another key comes the same way.
  * - A node has its destinations, its word, and its only literal child, as most have one or none, in itself.
- * - Words are looked up by their hashes: a map with numbers for keys need not look at other words to tell that one is not
- *   there.
+ * - Words are looked up by their hashes, and only a word with the right one is looked at. No text is cut out of binding keys: a
+ *   text of its own would be one more place to go to.
  */
 export class TopicNode<D> extends CountedSet<D> {
   star: TopicNode<D> | undefined = undefined;
   hash: TopicNode<D> | undefined = undefined;
   /** The number of the last match that came by; kept for `#` nodes only. */
   reachedBy = 0;
-  /** What follows in the only binding key that goes on here, if this is a leaf. The destinations are that key's then. */
-  rest: string | undefined;
-  /** The word that leads here; empty for the root and for wildcards. */
-  readonly #word: string;
+  /** A binding key that goes by here. If this is a leaf, it is the only one, and the destinations are its. */
+  readonly key: string;
+  /** Where what follows begins in the key, if this is a leaf; otherwise −1. */
+  restAt = -1;
+  /** Where the word that leads here begins and ends in the key. Of no use for the root and for wildcards. */
+  readonly #wordAt: number;
+  readonly #wordEnd: number;
   /** The next of the parent's children whose words have this hash. */
   #sibling: TopicNode<D> | undefined = undefined;
   /** The hash of the only literal child's word; −1 if there is none, or a map of several. */
   #onlyHash = -1;
   #onlyChild: TopicNode<D> | undefined = undefined;
-  #children: Map<number, TopicNode<D>> | undefined = undefined;
+  #children: HashTable<TopicNode<D>> | undefined = undefined;
 
-  constructor(word = "", rest?: string) {
+  constructor(key = "", wordAt = 0, wordEnd = 0) {
     super();
-    this.#word = word;
-    this.rest = rest;
+    this.key = key;
+    this.#wordAt = wordAt;
+    this.#wordEnd = wordEnd;
+  }
+
+  /** This is the leaf of the binding key whose words up to `start` lead here. */
+  isLeafOf(key: string, start: number): boolean {
+    const { restAt } = this;
+    return (
+      restAt !== -1 &&
+      this.key.length - restAt === key.length - start &&
+      isSame(this.key, restAt, key, start, key.length)
+    );
   }
 
   get hasLiterals(): boolean {
@@ -53,7 +69,7 @@ export class TopicNode<D> extends CountedSet<D> {
   /** The literal child for the word of `key` from `start` to `end`, which has this hash. */
   literal(wordHash: number, key: string, start: number, end: number): TopicNode<D> | undefined {
     let child = wordHash === this.#onlyHash ? this.#onlyChild : this.#children?.get(wordHash);
-    while (child !== undefined && !isWord(child.#word, key, start, end)) child = child.#sibling;
+    while (child !== undefined && !child.#isWord(key, start, end)) child = child.#sibling;
     return child;
   }
 
@@ -64,9 +80,10 @@ export class TopicNode<D> extends CountedSet<D> {
     return all;
   }
 
-  /** Adds a literal child, for a word that has none yet; with a `rest` it is a leaf. */
-  addLiteral(wordHash: number, word: string, rest: string | undefined): TopicNode<D> {
-    const child = new TopicNode<D>(word, rest);
+  /** Adds a literal child for the word of `key` from `start` to `end`, which has none yet. If words follow it is a leaf. */
+  addLiteral(wordHash: number, key: string, start: number, end: number): TopicNode<D> {
+    const child = new TopicNode<D>(key, start, end);
+    if (end < key.length) child.restAt = end + 1;
     if (!this.hasLiterals || wordHash === this.#onlyHash) {
       child.#sibling = this.#onlyChild;
       this.#onlyHash = wordHash;
@@ -74,7 +91,8 @@ export class TopicNode<D> extends CountedSet<D> {
       return child;
     }
     if (this.#children === undefined) {
-      this.#children = new Map([[this.#onlyHash, this.#onlyChild as TopicNode<D>]]);
+      this.#children = new HashTable();
+      this.#children.set(this.#onlyHash, this.#onlyChild as TopicNode<D>);
       this.#onlyHash = -1;
       this.#onlyChild = undefined;
     }
@@ -99,8 +117,8 @@ export class TopicNode<D> extends CountedSet<D> {
       if (this.#children.size === 0) this.#children = undefined;
     }
   }
-}
 
-function isWord(word: string, key: string, start: number, end: number): boolean {
-  return word.length === end - start && key.startsWith(word, start);
+  #isWord(key: string, start: number, end: number): boolean {
+    return this.#wordEnd - this.#wordAt === end - start && isSame(this.key, this.#wordAt, key, start, end);
+  }
 }

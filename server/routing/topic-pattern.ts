@@ -1,12 +1,11 @@
 /**
- * Whether the words of `key` from the one that begins at `keyAt` match those of `pattern`; an index behind the end of the key means
- * that no word is left. For one binding key by itself: nothing is built, and nothing is cut out of either text.
+ * Whether the words of `key` from the one that begins at `keyAt` match those of `pattern` from `patternAt`; an index behind the end of a
+ * text means that no word is left. For one binding key by itself: nothing is built, and nothing is cut out of either text.
  *
  * When a word does not fit, the last `#` before it takes one word more. Giving an earlier `#` more instead could not help, so the
  * work is at most the product of both numbers of words.
  */
-export function patternMatches(pattern: string, key: string, keyAt: number): boolean {
-  let patternAt = 0;
+export function patternMatches(pattern: string, patternAt: number, key: string, keyAt: number): boolean {
   /** Where the pattern goes on behind its last `#`; −1: there was none. And the word up to which that one reaches. */
   let behindHash = -1;
   let hashReach = 0;
@@ -44,7 +43,7 @@ export function patternMatches(pattern: string, key: string, keyAt: number): boo
 /** Whether a whole binding key matches a whole routing key. The empty text has no words here, as a key. */
 export function keyMatches(bindingKey: string, routingKey: string): boolean {
   if (bindingKey === "") return routingKey === "";
-  return patternMatches(bindingKey, routingKey, routingKey === "" ? 1 : 0);
+  return patternMatches(bindingKey, 0, routingKey, routingKey === "" ? 1 : 0);
 }
 
 /** Where the word that begins at `start` ends: at a dot, or at the end of the text. */
@@ -53,11 +52,12 @@ export function wordEnd(text: string, start: number): number {
   return dot === -1 ? text.length : dot;
 }
 
-function isWildcard(pattern: string, start: number, end: number, wildcard: "*" | "#"): boolean {
+export function isWildcard(pattern: string, start: number, end: number, wildcard: "*" | "#"): boolean {
   return end - start === 1 && pattern[start] === wildcard;
 }
 
-function isSame(a: string, aAt: number, b: string, bAt: number, bEnd: number): boolean {
+/** Whether what stands in `a` from `aAt` on is what stands in `b` from `bAt` to `bEnd`. */
+export function isSame(a: string, aAt: number, b: string, bAt: number, bEnd: number): boolean {
   while (bAt < bEnd && a.charCodeAt(aAt) === b.charCodeAt(bAt)) {
     aAt++;
     bAt++;

@@ -2,7 +2,7 @@ import type { Headers } from "../../protocol/header-value.ts";
 import type { MessageFacts } from "./routed-message.ts";
 import type { Router, RouterOptions } from "./router.ts";
 import { TopicNode } from "./topic-node.ts";
-import { patternMatches, wordEnd } from "./topic-pattern.ts";
+import { isWildcard, patternMatches, wordEnd } from "./topic-pattern.ts";
 import { hashWord } from "./word-hash.ts";
 
 /**
@@ -43,14 +43,11 @@ export class TopicRouter<D> implements Router<D> {
   bind(routingKey: string, _args: Headers, destination: D): void {
     let node = this.#root;
     let start = firstWord(routingKey);
-    for (;;) {
-      if (node.rest !== undefined) {
-        if (node.rest === restFrom(routingKey, start)) break;
-        this.#unfold(node, node.rest);
-      }
+    while (!node.isLeafOf(routingKey, start)) {
+      if (node.restAt !== -1) this.#unfold(node);
       if (start > routingKey.length) break;
       const end = wordEnd(routingKey, start);
-      const child = this.#child(node, routingKey.slice(start, end));
+      const child = this.#child(node, routingKey, start, end);
       if (child === undefined) {
         node = this.#grow(node, routingKey, start);
         break;
@@ -63,23 +60,22 @@ export class TopicRouter<D> implements Router<D> {
 
   unbind(routingKey: string, _args: Headers, destination: D): void {
     const path = [this.#root];
-    const words: string[] = [];
-    let start = firstWord(routingKey);
+    const starts: number[] = [];
     let node = this.#root;
-    while (start <= routingKey.length && node.rest === undefined) {
+    let start = firstWord(routingKey);
+    while (start <= routingKey.length && node.restAt === -1) {
       const end = wordEnd(routingKey, start);
-      const word = routingKey.slice(start, end);
-      const child = this.#child(node, word);
+      const child = this.#child(node, routingKey, start, end);
       if (child === undefined) return;
       path.push(child);
-      words.push(word);
+      starts.push(start);
       node = child;
       start = end + 1;
     }
-    if (node.rest !== restFrom(routingKey, start)) return;
+    if (node.restAt !== -1 && !node.isLeafOf(routingKey, start)) return;
     node.remove(destination);
-    for (let depth = words.length; depth > 0 && path[depth]!.isBare; depth--) {
-      this.#removeChild(path[depth - 1]!, words[depth - 1]!, path[depth]!);
+    for (let depth = starts.length; depth > 0 && path[depth]!.isBare; depth--) {
+      this.#removeChild(path[depth - 1]!, routingKey, starts[depth - 1]!, path[depth]!);
     }
   }
 
@@ -108,8 +104,9 @@ export class TopicRouter<D> implements Router<D> {
           const literal = node.literal(wordHash, routingKey, start, end);
           if (literal === undefined) {
             // None of the bindings that lead here goes on with this word.
-          } else if (literal.rest !== undefined) {
-            if (patternMatches(literal.rest, routingKey, end + 1)) literal.addTo(into);
+          } else if (literal.restAt !== -1) {
+            const { key, restAt } = literal;
+            if (patternMatches(key, restAt, routingKey, end + 1)) literal.addTo(into);
           } else {
             next.push(literal);
             if (literal.hash !== undefined) this.#reachHash(literal.hash, hashes, into);
@@ -139,50 +136,43 @@ export class TopicRouter<D> implements Router<D> {
     }
   }
 
-  #child(node: TopicNode<D>, word: string): TopicNode<D> | undefined {
-    if (word === "*") return node.star;
-    if (word === "#") return node.hash;
-    return node.literal(this.#hashOf(word), word, 0, word.length);
+  #child(node: TopicNode<D>, key: string, start: number, end: number): TopicNode<D> | undefined {
+    if (isWildcard(key, start, end, "*")) return node.star;
+    if (isWildcard(key, start, end, "#")) return node.hash;
+    return node.literal(hashWord(key, start, end, this.#seed), key, start, end);
   }
 
   /** Adds the nodes for a binding key from `start` on, where there are none yet. Returns the one for its destinations. */
-  #grow(from: TopicNode<D>, routingKey: string, start: number): TopicNode<D> {
+  #grow(from: TopicNode<D>, key: string, start: number): TopicNode<D> {
     let node = from;
-    while (start <= routingKey.length) {
-      const end = wordEnd(routingKey, start);
-      const word = routingKey.slice(start, end);
-      start = end + 1;
+    let at = start;
+    while (at <= key.length) {
+      const end = wordEnd(key, at);
       // Only a literal word has a leaf behind it: wildcards are reached in ways of their own.
-      if (word === "*") node = node.star = new TopicNode();
-      else if (word === "#") node = node.hash = new TopicNode();
-      else return node.addLiteral(this.#hashOf(word), word, restFrom(routingKey, start));
+      if (isWildcard(key, at, end, "*")) node = node.star = new TopicNode();
+      else if (isWildcard(key, at, end, "#")) node = node.hash = new TopicNode();
+      else return node.addLiteral(hashWord(key, at, end, this.#seed), key, at, end);
+      at = end + 1;
     }
     return node;
   }
 
   /** Makes an ordinary node of a leaf: its binding key goes on further down. */
-  #unfold(node: TopicNode<D>, rest: string): void {
-    node.rest = undefined;
-    node.moveTo(this.#grow(node, rest, 0));
+  #unfold(node: TopicNode<D>): void {
+    const { key, restAt } = node;
+    node.restAt = -1;
+    node.moveTo(this.#grow(node, key, restAt));
   }
 
-  #removeChild(node: TopicNode<D>, word: string, child: TopicNode<D>): void {
-    if (word === "*") node.star = undefined;
-    else if (word === "#") node.hash = undefined;
-    else node.removeLiteral(this.#hashOf(word), child);
-  }
-
-  #hashOf(word: string): number {
-    return hashWord(word, 0, word.length, this.#seed);
+  #removeChild(node: TopicNode<D>, key: string, start: number, child: TopicNode<D>): void {
+    const end = wordEnd(key, start);
+    if (isWildcard(key, start, end, "*")) node.star = undefined;
+    else if (isWildcard(key, start, end, "#")) node.hash = undefined;
+    else node.removeLiteral(hashWord(key, start, end, this.#seed), child);
   }
 }
 
 /** Where the words of a binding key begin: the empty key has none. */
 function firstWord(routingKey: string): number {
   return routingKey === "" ? 1 : 0;
-}
-
-/** The words from `start` on; `undefined` if there are none. */
-function restFrom(routingKey: string, start: number): string | undefined {
-  return start > routingKey.length ? undefined : routingKey.slice(start);
 }

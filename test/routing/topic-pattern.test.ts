@@ -15,7 +15,7 @@ describe("one binding key by itself", () => {
         const skip = skipped % (keyWords.length + 1);
         const start = keyWords.slice(0, skip).reduce((length, word) => length + word.length + 1, 0);
         const expected = wordsMatch(patternWords, keyWords.slice(skip));
-        expect(patternMatches(patternWords.join("."), keyWords.join("."), start)).toBe(expected);
+        expect(patternMatches(patternWords.join("."), 0, keyWords.join("."), start)).toBe(expected);
       }),
       { numRuns: 2_000 },
     );
@@ -25,7 +25,7 @@ describe("one binding key by itself", () => {
     const pattern = `${Array(60).fill("#.a").join(".")}.b`;
     const key = Array(128).fill("a").join(".");
     const started = performance.now();
-    for (let time = 0; time < 100; time++) expect(patternMatches(pattern, key, 0)).toBe(false);
+    for (let time = 0; time < 100; time++) expect(patternMatches(pattern, 0, key, 0)).toBe(false);
     expect(performance.now() - started).toBeLessThan(2_000);
   });
 });

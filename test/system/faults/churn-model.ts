@@ -50,7 +50,7 @@ export interface ChurnModelOptions {
   readonly maxLiveBytes: number;
 }
 
-const maxBatch = 128;
+const maxBatch = 512;
 /** Of one queue and commit. */
 const maxSettled = 2500;
 

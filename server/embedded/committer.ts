@@ -146,7 +146,6 @@ export class Committer {
   }
 
   #build(): void {
-    if (this.#failed) return;
     const batch = this.#batch;
     this.#batch = emptyBatch();
     this.#hasWork = false;
@@ -190,7 +189,6 @@ export class Committer {
   }
 
   #complete(batch: Batch, lastSeqs: readonly number[]): void {
-    if (this.#failed) return;
     for (let i = 0; i < batch.lanes.length; i++) {
       const seq = lastSeqs[i]!;
       if (seq > 0) batch.lanes[i]!.flushed(seq);
@@ -206,8 +204,8 @@ export class Committer {
     if (this.isIdle) for (const resolve of this.#idleWaiters.splice(0)) resolve();
   }
 
+  /** Nothing follows: the commit that failed stays the one that is under way. */
   #fail(error: unknown): void {
-    if (this.#failed) return;
     this.#failed = true;
     this.#failure = error;
     for (const resolve of this.#idleWaiters.splice(0)) resolve();

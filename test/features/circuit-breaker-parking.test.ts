@@ -52,7 +52,7 @@ test("a message that fails again and again while others succeed is parked, and t
     expect(await work(5)).toEqual(["good"]);
   }));
 
-test("it can be released, and is parked again when it still fails, or is free of suspicion when it succeeds", () =>
+test("it can be released: it is parked again when it still fails, and is done with when it succeeds", () =>
   withCircuit(async ({ queue, publish, work }) => {
     await publish("good", "good", "bad");
     await work(4);

@@ -58,16 +58,14 @@ function work(message: ReceivedMessage): void {
     message.reject({ reason: "There is no postal code." });
     return;
   }
-  try {
-    printLabel(order, message.attempts);
-  } catch (error) {
-    message.requeue({ reason: error as Error }); // The queue knows when it comes again, and how often.
-    return;
-  }
-  message.ack();
+  // What this throws for comes again: the queue knows when, and how often. What it is through with is acked.
+  printLabel(order, message.attempts);
   const attempt = message.attempts + 1;
   printedAtAttempt.set(attempt, (printedAtAttempt.get(attempt) ?? 0) + 1);
 }
+
+let failedAttempts = 0;
+posthorn.on("error", () => failedAttempts++);
 
 // Three workers, as they could run on machines of their own.
 const workers = await Promise.all([1, 2, 3].map(() => labels.consume(work, { prefetch: 10 })));
@@ -78,6 +76,7 @@ for (let left = orders.length; left > 0; await sleep(20)) {
 await Promise.all(workers.map((worker) => worker.cancel()));
 
 for (const [attempt, count] of printedAtAttempt) console.log(`${count} printed at attempt ${attempt}.`);
+console.log(`${failedAttempts} attempts failed.`);
 const waits = triesOfFirstOrder.slice(1).map((time, i) => Math.round(time - triesOfFirstOrder[i]!));
 console.log(`Order ${orders[0]!.orderID} was tried again after ${waits.join(" and ")} ms.`);
 

@@ -14,6 +14,13 @@ export const entryOverheadBytes = 256;
 /** As `expiresAt`: at the end of the turn, unless somebody takes it before. On disk that is long ago. */
 export const immediately = 1;
 
+interface Particulars {
+  history: Uint8Array | undefined;
+  group: MessageGroup | undefined;
+  delayedUntil: number;
+  isOverdue: boolean;
+}
+
 /**
  * One message's place in one queue:
  *
@@ -37,17 +44,10 @@ export class Entry implements Delivery {
   holder: Holder | undefined;
   /** When it expires, in milliseconds since 1970; 0: never. See {@link immediately}. */
   expiresAt = 0;
-  /** While it is delayed: until when, in milliseconds since 1970. */
-  delayedUntil = 0;
-  /** It was released after its time: it does not expire any more. */
-  isOverdue = false;
-  /** What happened to the message before it came here, and why it came back: see `encodeHistory`. */
-  history: Uint8Array | undefined;
-  /** With `messageGroups`: its group, from when it was looked at first. */
-  group: MessageGroup | undefined;
-  /** Its neighbours in the lane's {@link UnsettledEntries}. */
-  handedOutBefore: Entry | undefined;
-  handedOutAfter: Entry | undefined;
+  /** While it is handed out: where it is among the lane's {@link UnsettledEntries}. */
+  place = 0;
+  /** Entries in memory are many, and most of them have none of this. */
+  #particulars: Particulars | undefined;
   readonly lane: Lane;
   readonly message: Message;
   readonly seq: number;
@@ -94,6 +94,42 @@ export class Entry implements Delivery {
     return this.expiresAt !== 0 && this.expiresAt <= now;
   }
 
+  /** What happened to the message before it came here, and why it came back: see `encodeHistory`. */
+  get history(): Uint8Array | undefined {
+    return this.#particulars?.history;
+  }
+
+  set history(history: Uint8Array | undefined) {
+    if (history !== this.history) this.#own.history = history;
+  }
+
+  /** With `messageGroups`: its group, from when it was looked at first. */
+  get group(): MessageGroup | undefined {
+    return this.#particulars?.group;
+  }
+
+  set group(group: MessageGroup | undefined) {
+    if (group !== this.group) this.#own.group = group;
+  }
+
+  /** While it is delayed: until when, in milliseconds since 1970. */
+  get delayedUntil(): number {
+    return this.#particulars?.delayedUntil ?? 0;
+  }
+
+  set delayedUntil(time: number) {
+    if (time !== this.delayedUntil) this.#own.delayedUntil = time;
+  }
+
+  /** It was released after its time: it does not expire any more. */
+  get isOverdue(): boolean {
+    return this.#particulars?.isOverdue ?? false;
+  }
+
+  set isOverdue(isOverdue: boolean) {
+    if (isOverdue !== this.isOverdue) this.#own.isOverdue = isOverdue;
+  }
+
   get isParked(): boolean {
     return this.state === "parked";
   }
@@ -114,5 +150,10 @@ export class Entry implements Delivery {
 
   get memoryBytes(): number {
     return this.message.envelope.length + entryOverheadBytes;
+  }
+
+  get #own(): Particulars {
+    this.#particulars ??= { history: undefined, group: undefined, delayedUntil: 0, isOverdue: false };
+    return this.#particulars;
   }
 }

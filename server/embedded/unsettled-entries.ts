@@ -1,29 +1,24 @@
 import type { Entry } from "./entry.ts";
 
 /**
- * The entries of a lane that are handed out and not settled, the latest first. The links are in the entries: this is on the way of
- * every message.
+ * The entries of a lane that are handed out and not settled, in no order. Each knows its place: this is on the way of every message.
  */
 export class UnsettledEntries {
-  #latest: Entry | undefined;
+  readonly #entries: Entry[] = [];
 
   add(entry: Entry): void {
-    const before = this.#latest;
-    entry.handedOutBefore = before;
-    if (before !== undefined) before.handedOutAfter = entry;
-    this.#latest = entry;
+    entry.place = this.#entries.length;
+    this.#entries.push(entry);
   }
 
   remove(entry: Entry): void {
-    const { handedOutBefore: before, handedOutAfter: after } = entry;
-    if (before !== undefined) before.handedOutAfter = after;
-    if (after !== undefined) after.handedOutBefore = before;
-    else this.#latest = before;
-    entry.handedOutBefore = undefined;
-    entry.handedOutAfter = undefined;
+    const last = this.#entries.pop()!;
+    if (last === entry) return;
+    this.#entries[entry.place] = last;
+    last.place = entry.place;
   }
 
-  *[Symbol.iterator](): Iterator<Entry> {
-    for (let entry = this.#latest; entry !== undefined; entry = entry.handedOutBefore) yield entry;
+  [Symbol.iterator](): Iterator<Entry> {
+    return this.#entries.values();
   }
 }

@@ -125,6 +125,16 @@ export class ByteReader {
     return decodeUtf8(this.bytes, start, this.at);
   }
 
+  /** Moves past a string with its length in one byte, which is checked but not decoded. */
+  skipShortString(): void {
+    const length = this.u8();
+    const start = this.skip(length);
+    const { bytes, at } = this;
+    let ascii = start;
+    while (ascii < at && bytes[ascii]! <= 0x7f) ascii++;
+    if (ascii < at) decodeUtf8(bytes, ascii, at);
+  }
+
   longString(): string {
     const length = this.varint();
     const start = this.skip(length);

@@ -218,18 +218,18 @@ export class EnvelopeHead {
   }
 
   #readProperties(reader: ByteReader, flags: number): void {
-    if (flags & envelopeFlags.contentType) reader.shortString();
-    if (flags & envelopeFlags.contentEncoding) reader.shortString();
+    if (flags & envelopeFlags.contentType) reader.skipShortString();
+    if (flags & envelopeFlags.contentEncoding) reader.skipShortString();
     if (flags & envelopeFlags.priority) this.priority = reader.u8();
-    if (flags & envelopeFlags.correlationId) reader.shortString();
-    if (flags & envelopeFlags.replyTo) reader.shortString();
+    if (flags & envelopeFlags.correlationId) reader.skipShortString();
+    if (flags & envelopeFlags.replyTo) reader.skipShortString();
     if (flags & envelopeFlags.expiration) this.expiration = reader.varint();
-    if (flags & envelopeFlags.messageId) reader.shortString();
+    if (flags & envelopeFlags.messageId) reader.skipShortString();
     if (flags & envelopeFlags.timestamp && reader.varint() > 8.64e15)
       throw frameError("A timestamp is out of range.");
-    if (flags & envelopeFlags.type) reader.shortString();
+    if (flags & envelopeFlags.type) reader.skipShortString();
     if (flags & envelopeFlags.userId) this.userId = reader.shortString();
-    if (flags & envelopeFlags.appId) reader.shortString();
+    if (flags & envelopeFlags.appId) reader.skipShortString();
     this.#headersLengthAt = reader.at;
     this.headersAt = flags & envelopeFlags.headers ? reader.skip(reader.varint()) : reader.at;
   }

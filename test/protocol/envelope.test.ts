@@ -113,6 +113,19 @@ describe("an envelope's head", () => {
     });
   });
 
+  test.each(textProperties.map((name) => [name, envelopeFlags[name]] as const))(
+    "checks that the %s is UTF-8, which not everybody reads",
+    (_, flag) => {
+      const head = new EnvelopeHead();
+      const bytes = (...text: number[]) =>
+        Uint8Array.from([flag >>> 8, flag & 0xff, 0, 0, text.length, ...text, 0x78]);
+      head.read(bytes(0x61, 0xc3, 0xa4));
+      expect(head.bodyBytes).toBe(1);
+      expect(() => head.read(bytes(0x61, 0xff))).toThrow(frameError);
+      expect(() => head.read(bytes(0x61, 0xc3))).toThrow(frameError);
+    },
+  );
+
   test("leaves headers alone that are larger than its reader allows", () => {
     const bytes = encodeMessage(messageWith({ headers: { a: "x".repeat(100) } }));
     const head = new EnvelopeHead();

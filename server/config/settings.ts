@@ -52,11 +52,11 @@ export const settings = {
   queueMemoryBytes: {
     group: "storage",
     kind: "bytes",
-    default: 4 * miB,
+    default: 8 * miB,
     minimum: kiB,
     maximum: 4 * giB,
     atMost: "memoryBudgetBytes",
-    help: "Messages that one queue keeps in memory before it pages them to disk.",
+    help: "Messages that one queue keeps in memory before it pages them to disk; less when more than half of memoryBudgetBytes is used.",
   },
   memoryBudgetBytes: {
     group: "storage",

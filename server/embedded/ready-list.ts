@@ -7,7 +7,7 @@ import { ReturnedEntries } from "./returned-entries.ts";
 export interface MemoryBudget {
   usedBytes: number;
   readonly budgetBytes: number;
-  /** A queue keeps this much in memory before it pages. */
+  /** A queue keeps this much in memory before it pages: less when more than half of the budget is used, so that there is some for all. */
   readonly queueBytes: number;
 }
 
@@ -16,7 +16,7 @@ export interface LanesMemory {
   usedBytes: number;
 }
 
-/** A queue pages out above this even when others have used the budget up. */
+/** A queue keeps as much as this even when others have used the budget up. */
 const floorBytes = 64 * 1024;
 /** A lane keeps as much as this even when others of its queue have used up what the queue may keep. */
 const laneFloorBytes = 16 * 1024;
@@ -101,9 +101,11 @@ export class ReadyList {
   /** Whether the next entry will be kept on disk only, and so has to be written. */
   get willPage(): boolean {
     if (this.#paging) return true;
-    const { usedBytes, budgetBytes, queueBytes } = this.#budget;
-    if (usedBytes > budgetBytes && this.#memoryBytes > floorBytes) return true;
-    return this.#lanes.usedBytes > queueBytes && this.#memoryBytes > Math.min(laneFloorBytes, queueBytes);
+    const { queueBytes } = this.#budget;
+    return (
+      this.#memoryBytes > Math.min(laneFloorBytes, queueBytes) &&
+      this.#lanes.usedBytes > queueShare(this.#budget)
+    );
   }
 
   /** After a restart: everything is on disk. */
@@ -388,6 +390,12 @@ export class ReadyList {
     this.#lanes.usedBytes += bytes;
     this.#budget.usedBytes += bytes;
   }
+}
+
+/** What a queue may keep in memory now. */
+function queueShare({ usedBytes, budgetBytes, queueBytes }: MemoryBudget): number {
+  if (usedBytes <= budgetBytes / 2) return queueBytes;
+  return Math.max(2 * queueBytes * (1 - usedBytes / budgetBytes), Math.min(floorBytes, queueBytes));
 }
 
 function isReady({ state }: Entry): boolean {

@@ -178,6 +178,25 @@ describe("when all queues together have used the memory up", () => {
   });
 });
 
+describe("when all queues together have used more than half of the memory", () => {
+  const miB = 1024 * 1024;
+  test.each([
+    { others: 0, pagesAt: 1 },
+    { others: 1, pagesAt: 1 },
+    // All that others leave of the second half is shared out: 2 * (1 - (3 + x) / 4) is x.
+    { others: 3, pagesAt: 1 / 3 },
+    { others: 3.5, pagesAt: 1 / 6 },
+  ])("a queue of 1 of 4 MiB, where others have $others, pages at $pagesAt", ({ others, pagesAt }) => {
+    const listed = new Listed({ budgetBytes: 4 * miB, queueBytes: miB });
+    listed.budget.usedBytes = others * miB;
+    const entries = Math.floor((pagesAt * miB) / entryBytes);
+    listed.push(entries - 1);
+    expect(listed.list.willPage).toBe(false);
+    listed.push(2);
+    expect(listed.list.willPage).toBe(true);
+  });
+});
+
 describe("clearing", () => {
   test("gives what is in memory as entries, and what is not as a range", () => {
     const listed = new Listed();

@@ -1,10 +1,10 @@
 import { ByteWriter } from "../protocol/byte-writer.ts";
-import { writeEnvelope } from "../protocol/envelope.ts";
 import { PosthornError } from "../protocol/errors.ts";
 import type { Reply } from "../protocol/frames.ts";
 import type { MessageProperties } from "../protocol/message.ts";
 import { type Body, contentTypeOf, encodeBody } from "./body.ts";
 import type { PublishRetryOptions } from "./publish-retry.ts";
+import { RepeatedHead } from "./repeated-head.ts";
 
 export interface PublishOptions extends Partial<Omit<MessageProperties, "timestamp">> {
   /** Milliseconds since 1970, or a date. */
@@ -52,6 +52,7 @@ const frameHeadBytes = 32;
 /** Makes envelopes of what is published, in memory that is used again and again. */
 export class PublishEncoder {
   #scratch = new ByteWriter(1024);
+  readonly #head = new RepeatedHead();
 
   /**
    * The envelope; valid until the next one is made.
@@ -71,7 +72,7 @@ export class PublishEncoder {
     if (limits !== undefined && bytes.length > limits.maxMessageBytes) {
       throw tooLarge(`The body has ${bytes.length} bytes; the broker takes ${limits.maxMessageBytes}.`);
     }
-    writeEnvelope(scratch, { exchange, routingKey, properties: propertiesOf(body, options), body: bytes });
+    this.#head.write(scratch, { exchange, routingKey, properties: propertiesOf(body, options), body: bytes });
     if (limits !== undefined && !fitsFrame(scratch.length, limits)) {
       throw tooLarge(`The message is larger than the broker's largest frame, ${limits.maxFrameBytes} bytes.`);
     }

@@ -47,6 +47,10 @@ export class AsideEntries {
     this.#deadline = host.deadlines.create(() => this.#comeBack());
   }
 
+  get isEmpty(): boolean {
+    return this.#states.size === 0;
+  }
+
   get parkedCount(): number {
     return this.#parked;
   }

@@ -64,7 +64,7 @@ export class Expiry {
    */
   added({ seq, expiresAt }: { readonly seq: number; readonly expiresAt: number }): boolean {
     const { freshFrom } = this.#lane.ready;
-    if (freshFrom >= seq) this.#latest = 0;
+    if (freshFrom >= seq && !this.#lane.mayFillGaps) this.#latest = 0;
     const dueAt = expiresAt === 0 ? Number.POSITIVE_INFINITY : expiresAt;
     if (dueAt >= this.#latest) this.#latest = dueAt;
     else {

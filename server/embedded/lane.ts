@@ -121,6 +121,11 @@ export class Lane {
     return this.#aside?.parkedCount ?? 0;
   }
 
+  /** What is set aside may come back to its place on disk, in front of what is there by then. */
+  get mayFillGaps(): boolean {
+    return this.ready.isPaging && this.#aside !== undefined && !this.#aside.isEmpty;
+  }
+
   /** Sets an entry aside that is neither ready nor handed out any more. */
   setAside(entry: Entry, state: AsideState): void {
     this.#aside ??= new AsideEntries(this, this.#host);

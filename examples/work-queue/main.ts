@@ -64,6 +64,7 @@ function work(message: ReceivedMessage): void {
   printedAtAttempt.set(attempt, (printedAtAttempt.get(attempt) ?? 0) + 1);
 }
 
+// What handlers throw is printed where nobody listens.
 let failedAttempts = 0;
 posthorn.on("error", () => failedAttempts++);
 

@@ -64,6 +64,7 @@ export class Expiry {
    */
   added({ seq, expiresAt }: { readonly seq: number; readonly expiresAt: number }): boolean {
     const { freshFrom } = this.#lane.ready;
+    // Nothing is in front of it, nor will be.
     if (freshFrom >= seq && !this.#lane.mayFillGaps) this.#latest = 0;
     const dueAt = expiresAt === 0 ? Number.POSITIVE_INFINITY : expiresAt;
     if (dueAt >= this.#latest) this.#latest = dueAt;
